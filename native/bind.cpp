@@ -1,0 +1,265 @@
+// The door to Python: views in, views out, no hidden copy, the GIL released while rows are worked on.
+//
+// Arrays come through the buffer protocol, whatever their strides; bfloat16, which has no buffer format, comes viewed as
+// uint16. Everything that memory safety hangs on is checked here again, though the front end has said it better before.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+
+#include <cstring>
+#include <string>
+
+#include "dispatch.h"
+#include "memory.h"
+
+namespace nb = nanobind;
+using namespace softxent;
+
+namespace {
+
+// A held buffer of a Python object.
+class View {
+ public:
+  View(nb::handle object, const char* name, bool writable = false) {
+    if (object.is_none()) return;
+    const int flags = PyBUF_STRIDES | PyBUF_FORMAT | (writable ? PyBUF_WRITABLE : 0);
+    if (PyObject_GetBuffer(object.ptr(), &buffer_, flags) != 0) throw nb::python_error();
+    held_ = true;
+    name_ = name;
+    if (buffer_.ndim > kMaxAxes) fail("has too many axes");
+  }
+  ~View() { if (held_) PyBuffer_Release(&buffer_); }
+  View(const View&) = delete;
+  View& operator=(const View&) = delete;
+
+  explicit operator bool() const { return held_; }
+  const Py_buffer& operator*() const { return buffer_; }
+
+  char format() const {
+    const char* f = buffer_.format ? buffer_.format : "B";
+    return f[std::strspn(f, "@=<^")];
+  }
+
+  // A contiguous vector of `count` items of the format, or null.
+  template <class T> T* vector(const char* formats, int64_t count) const {
+    if (!held_) return nullptr;
+    if (!std::strchr(formats, format()) || buffer_.itemsize != sizeof(T)) fail("has the wrong type");
+    if (buffer_.len != count * (int64_t)sizeof(T) || !PyBuffer_IsContiguous(&buffer_, 'C')) fail("has the wrong size or layout");
+    if (reinterpret_cast<uintptr_t>(buffer_.buf) % alignof(T)) fail("is misaligned");
+    return static_cast<T*>(buffer_.buf);
+  }
+
+  // Rows of classes; adjacent axes that one stride can walk are joined.
+  Matrix matrix() const {
+    Matrix m;
+    if (!held_) return m;
+    switch (format()) {
+      case 'f': m.dtype = Dtype::f32; break;
+      case 'd': m.dtype = Dtype::f64; break;
+      case 'H': m.dtype = Dtype::bf16; break;
+      case 'e': m.dtype = Dtype::f16; break;
+      default: fail("has the wrong type");
+    }
+    if (buffer_.ndim < 1) fail("has no class axis");
+    m.data = static_cast<char*>(buffer_.buf);
+    const int lead = buffer_.ndim - 1;
+    m.class_stride = buffer_.strides[lead];
+    for (int a = 0; a < lead; ++a) {
+      const int64_t size = buffer_.shape[a], stride = buffer_.strides[a];
+      if (size == 1) continue;
+      if (m.axes && m.stride[m.axes - 1] == size * stride) {
+        m.shape[m.axes - 1] *= size;
+        m.stride[m.axes - 1] = stride;
+      } else {
+        m.shape[m.axes] = size;
+        m.stride[m.axes++] = stride;
+      }
+    }
+    if (m.axes == 0) {
+      m.axes = 1;
+      m.shape[0] = 1;
+    }
+    return m;
+  }
+
+  // Must be lead + (V,) like `other`.
+  void same_shape(const View& other) const {
+    if (!held_) return;
+    bool same = buffer_.ndim == other.buffer_.ndim;
+    for (int a = 0; same && a < buffer_.ndim; ++a) same = buffer_.shape[a] == other.buffer_.shape[a];
+    if (!same) fail("has another shape than the logits");
+  }
+
+  [[noreturn]] void fail(const char* what) const {
+    throw nb::value_error((std::string("softxent._native: ") + name_ + " " + what).c_str());
+  }
+
+ private:
+  Py_buffer buffer_{};
+  const char* name_ = "";
+  bool held_ = false;
+};
+
+bool python_signal() {
+  nb::gil_scoped_acquire gil;
+  return PyErr_CheckSignals() != 0;  // the exception stays set and is thrown below
+}
+
+const Kernels* named_kernels = nullptr;
+
+nb::tuple run(int op, nb::handle logits_, nb::handle target_, nb::handle soft_, nb::handle weight_, int64_t ignore_index,
+              double smoothing, double temperature, double softcap, double z_loss, nb::handle row_weight_, nb::handle upstream_,
+              nb::handle vector_, nb::handle target_tangent_, nb::handle saved_, nb::handle out_, nb::handle per_row_,
+              nb::handle floats_, nb::handle ints_, double ce_factor, double z_factor) {
+  Problem p;
+  if (op < 0 || op > (int)Op::stats) throw nb::value_error("softxent._native: unknown operation");
+  p.op = (Op)op;
+  const View logits(logits_, "logits"), target(target_, "target"), soft(soft_, "soft"), weight(weight_, "weight"),
+      row_weight(row_weight_, "row_weight"), upstream(upstream_, "upstream"), vector(vector_, "vector"),
+      target_tangent(target_tangent_, "target_tangent"), saved(saved_, "saved", p.op == Op::loss), out(out_, "out", true),
+      per_row(per_row_, "per_row", true), floats(floats_, "floats", true), ints(ints_, "ints", true);
+  if (!logits) throw nb::value_error("softxent._native: logits are missing");
+  p.logits = logits.matrix();
+  p.classes = (*logits).shape[(*logits).ndim - 1];
+  p.rows = 1;
+  for (int a = 0; a + 1 < (*logits).ndim; ++a)
+    if (__builtin_mul_overflow(p.rows, (int64_t)(*logits).shape[a], &p.rows)) logits.fail("has too many rows");
+  if (p.classes < 1) logits.fail("has no classes");
+  const bool exact = p.logits.dtype == Dtype::f64;
+  const char* real = exact ? "d" : "f";
+  const bool takes_target = p.op >= Op::loss;
+  if (takes_target && !(target || (soft && !target)) && p.op != Op::target_grad) logits.fail("come without a target");
+
+  for (const View* v : {&soft, &vector, &target_tangent, &out}) v->same_shape(logits);
+  p.target = target.vector<int64_t>("lq", p.rows);
+  p.soft = soft.matrix();
+  p.weight = weight.vector<double>("d", p.classes);
+  p.row_weight = row_weight.vector<double>("d", p.rows);
+  p.upstream = upstream.vector<double>("d", p.rows);
+  p.saved = saved.vector<double>("d", 2 * p.rows);
+  p.vector = vector.matrix();
+  p.target_tangent = target_tangent.matrix();
+  p.out = out.matrix();
+  if (p.out.data && p.op != Op::target_grad && p.out.dtype != p.logits.dtype) out.fail("has another type than the logits");
+  if (exact) {
+    p.per_row = per_row.vector<double>(real, p.rows);
+    p.stat_floats = floats.vector<double>(real, 5 * p.rows);
+  } else {
+    p.per_row = per_row.vector<float>(real, p.rows);
+    p.stat_floats = floats.vector<float>(real, 5 * p.rows);
+  }
+  p.stat_ints = ints.vector<int64_t>("lq", 2 * p.rows);
+  p.ignore_index = ignore_index;
+  p.smoothing = smoothing;
+  p.temperature = temperature;
+  p.softcap = softcap;
+  p.z_loss = z_loss;
+  p.ce_factor = ce_factor;
+  p.z_factor = z_factor;
+
+  const bool writes_rows = p.op == Op::softmax || p.op == Op::log_softmax || p.op == Op::softmax_jvp || p.op == Op::gradient ||
+                           p.op == Op::hvp || p.op == Op::hessian_diag || p.op == Op::target_grad;
+  if (writes_rows && !p.out.data) throw nb::value_error("softxent._native: out is missing");
+  if ((p.op == Op::softmax_jvp || p.op == Op::hvp) && !p.vector.data) throw nb::value_error("softxent._native: vector is missing");
+  if (p.op == Op::gradient && !p.saved) throw nb::value_error("softxent._native: saved is missing");
+  if (p.op == Op::logsumexp && !p.per_row) throw nb::value_error("softxent._native: per_row is missing");
+  if (p.op == Op::stats && (!p.stat_floats || !p.stat_ints)) throw nb::value_error("softxent._native: floats or ints are missing");
+
+  Sums sums;
+  Outcome outcome;
+  {
+    nb::gil_scoped_release nogil;
+    outcome = run_problem(p, named_kernels, python_signal, &sums);
+  }
+  if (outcome == Outcome::interrupted) throw nb::python_error();
+  if (outcome == Outcome::out_of_memory) throw std::bad_alloc();
+  return nb::make_tuple(sums.ce, sums.z);
+}
+
+nb::tuple tally(nb::handle target_, int64_t classes, int64_t ignore_index, nb::handle weight_, nb::handle row_weight_) {
+  const View target(target_, "target"), weight(weight_, "weight"), row_weight(row_weight_, "row_weight");
+  if (!target) throw nb::value_error("softxent._native: target is missing");
+  const int64_t rows = (*target).len / (int64_t)sizeof(int64_t);
+  const int64_t* t = target.vector<int64_t>("lq", rows);
+  const double *w = weight.vector<double>("d", classes), *r = row_weight.vector<double>("d", rows);
+  Tally result;
+  {
+    nb::gil_scoped_release nogil;
+    result = tally_targets(t, rows, classes, ignore_index, w, r);
+  }
+  return nb::make_tuple(result.bad_row, result.count, result.weight);
+}
+
+// Memory of an output array: Python's reference keeps it, its end gives the block back to the pool.
+struct Storage {
+  Block block;
+  Py_ssize_t bytes;
+  explicit Storage(Py_ssize_t n) : block((size_t)n), bytes(n) {
+    if (n > 0 && !block.data) throw std::bad_alloc();
+  }
+};
+
+int storage_buffer(PyObject* self, Py_buffer* view, int flags) {
+  Storage* s = nb::inst_ptr<Storage>(self);
+  return PyBuffer_FillInfo(view, self, s->block.data, s->bytes, 0, flags);
+}
+
+nb::dict info() {
+  nb::dict d;
+  nb::list compiled, supported;
+  int count = 0;
+  const Choice* all = choices(&count);
+  for (int i = 0; i < count; ++i) {
+    compiled.append(all[i].kernels->name);
+    if (all[i].supported) supported.append(all[i].kernels->name);
+  }
+  d["isa_compiled"] = compiled;
+  d["isa_supported"] = supported;
+  d["isa"] = named_kernels->name;
+  d["threads"] = get_num_threads();
+  d["cpu_limit"] = cpu_limit();
+  const PoolState state = pool_state();
+  nb::dict pool;
+  pool["limit_bytes"] = state.limit;
+  pool["held_bytes"] = state.held;
+  pool["enabled"] = state.limit > 0;
+  pool["huge_pages"] = state.huge_pages;
+  d["pool"] = pool;
+#if defined(__clang__)
+  d["compiler"] = "clang " __clang_version__;
+#else
+  d["compiler"] = "gcc " __VERSION__;
+#endif
+  return d;
+}
+
+PyType_Slot storage_slots[] = {{Py_bf_getbuffer, reinterpret_cast<void*>(storage_buffer)}, {0, nullptr}};
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+  m.doc() = "Softmax cross-entropy row kernels; softxent.kernels.cpu is the way in.";
+  named_kernels = chosen_kernels();
+  if (!named_kernels)
+    throw nb::import_error("softxent: SOFTXENT_ISA names an instruction set that is not compiled in or not supported by this processor");
+
+  const nb::object none = nb::none();
+  m.def("run", &run, nb::arg("op"), nb::arg("logits").none(), nb::kw_only(), nb::arg("target").none() = none, nb::arg("soft").none() = none,
+        nb::arg("weight").none() = none, nb::arg("ignore_index") = -100, nb::arg("smoothing") = 0.0, nb::arg("temperature") = 1.0,
+        nb::arg("softcap") = 0.0, nb::arg("z_loss") = 0.0, nb::arg("row_weight").none() = none, nb::arg("upstream").none() = none,
+        nb::arg("vector").none() = none, nb::arg("target_tangent").none() = none, nb::arg("saved").none() = none, nb::arg("out").none() = none,
+        nb::arg("per_row").none() = none, nb::arg("floats").none() = none, nb::arg("ints").none() = none, nb::arg("ce_factor") = 1.0,
+        nb::arg("z_factor") = 1.0, "Runs one operation over all rows; returns the sums of losses and of z-losses.");
+  m.def("tally", &tally, nb::arg("target"), nb::arg("classes"), nb::arg("ignore_index"), nb::arg("weight").none(),
+        nb::arg("row_weight").none(), "(first row with a bad class index or -1, rows that count, their weight)");
+  nb::class_<Storage>(m, "Storage", nb::type_slots(storage_slots), "Pooled memory, through the buffer protocol.")
+      .def(nb::init<Py_ssize_t>());
+  m.def("release_memory", &release_memory, "Gives pooled memory back to the system; how many bytes.");
+  m.def("set_num_threads", &set_num_threads);
+  m.def("get_num_threads", &get_num_threads);
+  m.def("info", &info, "What was compiled, what runs, and with how many threads.");
+  const char* names[] = {"softmax", "log_softmax", "logsumexp", "softmax_jvp", "loss", "gradient", "jvp", "hvp", "hessian_diag",
+                         "target_grad", "stats"};
+  nb::dict ops;
+  for (int i = 0; i <= (int)Op::stats; ++i) ops[names[i]] = i;
+  m.attr("OPS") = ops;
+}

@@ -1,0 +1,15 @@
+"""What every test room shares: the implementations to run a test on."""
+
+import pytest
+
+from softxent.kernels import registry
+
+
+@pytest.fixture(params=registry.MODULES)
+def implementation(request: pytest.FixtureRequest) -> str:
+    """Each implementation by name; those that cannot run here are skipped, saying why."""
+    name: str = request.param
+    reason = registry.available()[name]
+    if reason is not None:
+        pytest.skip(f"{name} cannot run here: {reason}")
+    return name

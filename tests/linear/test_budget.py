@@ -1,0 +1,244 @@
+"""The memory budget: how it is written, how it is divided, and that it is kept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+from linear.problems import budget_for, dtype_of, make_layer
+
+import softxent
+from softxent.kernels import blas, memory, walk
+from softxent.kernels.budget import parse_memory
+
+FUNCTIONS = (
+    "linear_cross_entropy",
+    "linear_cross_entropy_with_grad",
+    "linear_cross_entropy_stats",
+    "linear_cross_entropy_jvp",
+    "linear_cross_entropy_hvp",
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("64MiB", 64 * 2**20),
+        ("1GiB", 2**30),
+        ("500MB", 500_000_000),
+        ("1.5 kib", 1536),
+        (" 2 GB ", 2_000_000_000),
+        ("0.25TiB", 2**38),
+        ("1024", 1024),
+        ("7B", 7),
+        (4096, 4096),
+        (np.int64(12), 12),
+    ],
+)
+def test_sizes(text: Any, size: int) -> None:
+    assert parse_memory("f", text) == size
+
+
+@pytest.mark.parametrize(
+    "value", ["", "64 MiBs", "-1MiB", "MiB", "1e6", 0, -5, "0KiB", "nan", True]
+)
+def test_no_sizes(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"f: max_memory is .*; expected a number of bytes > 0"):
+        parse_memory("f", value)
+
+
+@pytest.mark.parametrize("value", [1.5, None, [64]])
+def test_no_size_at_all(value: Any) -> None:
+    with pytest.raises(TypeError, match=r"max_memory is .*; expected a number of bytes, or text"):
+        parse_memory("f", value)
+
+
+def plan_of(layer: Any, function: str = FUNCTIONS[1], **options: Any) -> softxent.LinearPlan:
+    return softxent.linear_cross_entropy_plan(
+        layer.x, layer.w, layer.target, linear_bias=layer.b, function=function, **options
+    )
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+def test_the_least_budget_is_named_and_is_enough(function: str, dtype: str, road: str) -> None:
+    layer = make_layer(dtype, (50,), d=6, v=9)
+    with pytest.raises(ValueError, match=r"expected at least \d+ bytes") as caught:
+        plan_of(layer, function, max_memory=1)
+    assert f"{function}: max_memory is 1 bytes; expected at least" in str(caught.value)
+    least = int(str(caught.value).split("at least ")[1].split()[0])
+    assert f"Pass max_memory={least} or more." in str(caught.value)
+    with pytest.raises(ValueError, match=f"at least {least} bytes"):
+        plan_of(layer, function, max_memory=least - 1)
+    plan = plan_of(layer, function, max_memory=least)
+    assert plan.rows == 1 and plan.chunks == 48 and plan.scratch_bytes <= least
+    assert plan.blas == road
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 7, 20, 100])
+def test_chunks_are_even_and_cover_all_rows(rows: int) -> None:
+    layer = make_layer(lead=(97,), v=64, ignored=0)
+    plan = plan_of(layer, FUNCTIONS[0], max_memory=4 * 64 * rows)
+    assert plan.rows <= rows
+    assert plan.rows * (plan.chunks - 1) < 97 <= plan.rows * plan.chunks
+    assert plan.chunks == -(-97 // rows)  # as few as the budget allows
+
+
+def test_more_memory_than_needed_is_not_taken() -> None:
+    layer = make_layer(lead=(8,), ignored=0)
+    plan = plan_of(layer, max_memory="1TiB")
+    assert (plan.rows, plan.chunks, plan.tile, plan.accumulator_bytes) == (8, 1, 0, 0)
+    assert plan.scratch_bytes < 1000
+
+
+def test_the_accumulator_of_a_narrow_weight_gradient_is_reported() -> None:
+    layer = make_layer("bfloat16", (8,), d=5, v=7)
+    assert plan_of(layer).accumulator_bytes == 4 * 5 * 7
+    assert plan_of(layer, grads=["input"]).accumulator_bytes == 0
+    assert plan_of(layer, FUNCTIONS[0]).accumulator_bytes == 0
+
+
+def test_rows_that_do_not_count_are_in_no_chunk() -> None:
+    layer = make_layer(lead=(20,), ignored=20)
+    assert plan_of(layer, max_memory=1)[:3] == (0, 0, 0)
+
+
+def test_rows_share_no_cache_sets_where_there_is_room() -> None:
+    layer = make_layer(lead=(6,), d=2, v=1024, ignored=0)
+    assert plan_of(layer, FUNCTIONS[0], max_memory="1MiB").scratch_bytes == 6 * (4096 + 64)
+    assert plan_of(layer, FUNCTIONS[0], max_memory=6 * 4096).scratch_bytes == 6 * 4096
+
+
+def test_an_unknown_function() -> None:
+    layer = make_layer()
+    with pytest.raises(ValueError, match=r"function is 'linear_cross_entropy_vjp'; .*Did you mean"):
+        plan_of(layer, "linear_cross_entropy_vjp")
+
+
+def odd_layouts(layer: Any) -> dict[str, Any]:
+    """The layer as it may lie in memory; all of these have to be copied, some rows at a time."""
+    x, w = layer.x, layer.w
+    return {
+        "contiguous": layer,
+        "reversed": layer._replace(x=x[::-1].copy()[::-1], w=w[::-1].copy()[::-1]),
+        "columns apart": layer._replace(
+            x=np.repeat(x, 2, axis=-1)[..., ::2], w=np.repeat(w, 2, axis=-1)[:, ::2]
+        ),
+        "lead axes swapped": layer._replace(
+            x=np.swapaxes(np.swapaxes(x, 0, 1).copy(), 0, 1),
+            target=np.swapaxes(np.swapaxes(layer.target, 0, 1).copy(), 0, 1),
+        ),
+    }
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+@pytest.mark.parametrize("kind", ["indices", "some ignored", "soft"])
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_nothing_is_allocated_beyond_the_plan(
+    road: str, function: str, kind: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NumPy tells tracemalloc of every array; the pool of the native allocator does not."""
+    monkeypatch.setattr(memory, "empty", np.empty)
+    layer = make_layer(
+        dtype, (40, 30), d=48, v=500, soft=kind == "soft", ignored=300 * (kind == "some ignored")
+    )
+    for name, odd in odd_layouts(layer).items():
+        directions = ((odd.x, odd.w, odd.b),) if function.endswith(("jvp", "hvp")) else ()
+        call = getattr(softxent, function)
+        options = {"linear_bias": odd.b, "max_memory": "400KiB"}
+        plan = plan_of(odd, function, max_memory="400KiB")
+        assert plan.scratch_bytes <= 400 * 1024 and plan.chunks > 1
+        call(odd.x, odd.w, odd.target, *directions, **options)  # first imports, caches
+        tracemalloc.start()
+        result = call(odd.x, odd.w, odd.target, *directions, **options)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        outputs = sum(part.nbytes for part in flatten(result))
+        per_row = 64 * layer.x[..., 0].size
+        blocks = 0 if softxent_is_native() else 6 * 2**20  # float64 blocks of plain NumPy
+        allowed = plan.scratch_bytes + plan.accumulator_bytes + outputs + per_row + blocks
+        assert peak <= allowed + 16 * 1024, (name, peak, allowed, plan)
+
+
+def flatten(result: Any) -> list[Any]:
+    """Every array of a result, itself a tuple or not."""
+    if isinstance(result, tuple):
+        return [array for part in result for array in flatten(part)]
+    return [result]
+
+
+def softxent_is_native() -> bool:
+    from softxent.kernels import registry
+
+    return registry.pick().name == "native"
+
+
+PEAK = """
+import sys
+import numpy as np
+import softxent
+
+def status(key):
+    for line in open("/proc/self/status"):
+        if line.startswith(key + ":"):
+            return int(line.split()[1]) * 1024
+
+n, d, v = 2048, 64, 65536
+rng = np.random.default_rng(0)
+x = rng.standard_normal((n, d), dtype=np.float32)
+w = rng.standard_normal((v, d), dtype=np.float32)
+target = rng.integers(0, v, n)
+out = softxent.LinearGrads(np.ones_like(x), np.ones_like(w), None)
+def call(memory):
+    softxent.linear_cross_entropy_with_grad(x, w, target, max_memory=memory, out=out,
+        grads=("input", "linear_weight"), implementation=sys.argv[1])
+for memory in ("8MiB", "64MiB"):  # the BLAS makes its packing buffers, every thread its stack
+    call(memory)
+for mib in (8, 64, 512):
+    softxent.release_memory()
+    open("/proc/self/clear_refs", "w").write("5")  # the high-water mark starts at what is there now
+    before = status("VmRSS")
+    call(mib * 2**20)
+    print(mib, status("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_the_process_grows_by_no_more_than_the_budget(implementation: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", PEAK, implementation], capture_output=True, text=True, check=True
+    )
+    grown = {int(mib): int(size) for mib, size in map(str.split, run.stdout.splitlines())}
+    assert list(grown) == [8, 64, 512]
+    for mib, size in grown.items():
+        assert size <= mib * 2**20 * 1.05 + 16 * 2**20, grown
+        assert size >= mib * 2**20 * 0.5, f"{grown}: the measurement does not see the scratch"
+
+
+def test_plans_and_walks_agree() -> None:
+    layer = make_layer("float16", (30,), d=4, v=6)
+    seen = []
+
+    class Watched(walk.Walk):
+        def chunks(self) -> Any:
+            for chunk in super().chunks():
+                seen.append(chunk.size)
+                yield chunk
+
+    budget = budget_for(layer, 4)
+    plan = plan_of(layer, max_memory=budget)
+    from softxent.kernels import chunks
+
+    original, chunks.Walk = chunks.Walk, Watched
+    try:
+        softxent.linear_cross_entropy_with_grad(
+            layer.x, layer.w, layer.target, linear_bias=layer.b, max_memory=budget
+        )
+    finally:
+        chunks.Walk = original
+    assert len(seen) == plan.chunks and max(seen) == plan.rows and sum(seen) == 28
+    assert dtype_of("float16") == layer.x.dtype and blas.pick().name == plan.blas
