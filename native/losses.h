@@ -27,18 +27,30 @@ struct Ends {
     ++count;
   }
   void push_ignored() { push(0, 0, 0, 0, 0, 0); }
+  // The same for W rows, of which the first `rows` are real; w and r are 0 where a row is ignored.
+  void push_lanes(vl counts, vd max, vd others, vd difference, vd difference_lo, vd w, vd r, int rows) {
+    const vl hidden = (w * r == vd{}) | ~counts;
+    store(m + count, pick(counts, max, vd{}));
+    store(s + count, pick(counts, others, vd{}));
+    store(gap + count, pick(hidden, vd{}, difference));
+    store(gap_lo + count, pick(hidden, vd{}, difference_lo));
+    store(weight + count, w);
+    store(factor + count, r);
+    count += rows;
+  }
 };
 
-// The end of row n of class t. In float64 m − z_t may overflow where w r (m − z_t)/T does not: then a quarter of it goes in,
-// and four times the weight.
-template <class T>
-SX_INLINE void push_row(Ends& ends, const Problem& p, int64_t n, int64_t t, double m, double s, double gap, double gap_lo, double w,
-                        double r) {
+// In float64 m − z_t may overflow where w r (m − z_t)/T does not: then a quarter of it goes in, and four times the weight.
+template <class T> SX_INLINE void mend_overflow(Ends& ends, int i, const Problem& p) {
   if constexpr (is_exact<T>) {
-    const double z = gap == kInf ? get((const T*)(p.logits.row(n) + t * p.logits.class_stride)) : 0;
-    if (gap == kInf && z > -kInf) return ends.push(m, s, (0.25 * m - 0.25 * z) / p.temperature, 0, 4 * w * r, 1);
+    if (!(ends.gap[i] == kInf)) return;
+    const int64_t n = ends.first + i;
+    const double z = get((const T*)(p.logits.row(n) + p.target[n] * p.logits.class_stride));
+    if (!(z > -kInf)) return;
+    ends.gap[i] = (0.25 * ends.m[i] - 0.25 * z) / p.temperature;
+    ends.weight[i] *= 4 * ends.factor[i];
+    ends.factor[i] = 1;
   }
-  ends.push(m, s, gap, gap_lo, w, r);
 }
 
 SX_INLINE void write_row(void* per_row, bool exact, int64_t n, double value) {
@@ -46,23 +58,30 @@ SX_INLINE void write_row(void* per_row, bool exact, int64_t n, double value) {
 }
 
 // `inverse` is 1/T: m is a raw logit, a_max = m/T.
-template <bool Exact> SX_INLINE void finish_losses(const Problem& p, Ends& ends, Scalar& ce, Scalar& z) {
+template <bool Exact> SX_INLINE void finish_losses(const Problem& p, Ends& ends, Sum<true>& ce, Sum<true>& z) {
   const double inverse = 1 / p.temperature;
   for (int i = ends.count; i % W; ++i) ends.m[i] = ends.s[i] = ends.gap[i] = ends.gap_lo[i] = ends.weight[i] = ends.factor[i] = 0;
   for (int i = 0; i < ends.count; i += W) {
-    vd log_s = log1p(load(ends.s + i));
-    vd gap = load(ends.gap + i), factor = load(ends.factor + i), weight = load(ends.weight + i);
-    vd c = weight * (gap + (log_s + load(ends.gap_lo + i)));
-    vd lse = (Exact ? load(ends.m + i) / p.temperature : load(ends.m + i) * inverse) + log_s;
-    vd zl = p.z_loss == 0 ? vd{} : (p.z_loss * lse) * lse;
-    vd rc = factor * c, rz = factor * zl, both = factor * (c + zl);
-    int live = ends.count - i < W ? ends.count - i : W;
-    for (int k = 0; k < live; ++k) {
-      ce.add(rc[k]);
-      z.add(rz[k]);
-      if (p.per_row) write_row(p.per_row, Exact, ends.first + i + k, both[k]);
-    }
+    const vd log_s = log1p(load(ends.s + i));
+    const vd gap = load(ends.gap + i), factor = load(ends.factor + i), weight = load(ends.weight + i);
+    const vd c = weight * (gap + (log_s + load(ends.gap_lo + i)));
+    const vd lse = (Exact ? load(ends.m + i) / p.temperature : load(ends.m + i) * inverse) + log_s;
+    const vd zl = p.z_loss == 0 ? vd{} : (p.z_loss * lse) * lse;
+    ce.add(factor * c);
+    z.add(factor * zl);
+    if (!p.per_row) continue;
+    const int64_t live = ends.count - i, n = ends.first + i;
+    if (Exact) store_up_to(static_cast<double*>(p.per_row) + n, factor * (c + zl), live);
+    else store_up_to(static_cast<float*>(p.per_row) + n, factor * (c + zl), live);
   }
+}
+
+SX_INLINE void add_sums(double* sums, const Sum<true>& ce, const Sum<true>& z) {
+  Scalar a, b;
+  add_lanes(a, ce, {});
+  add_lanes(b, z, {});
+  sums[0] += a.value();
+  sums[1] += b.value();
 }
 
 }  // namespace softxent::SOFTXENT_NAMESPACE

@@ -54,7 +54,8 @@ SX_INLINE void index_row(const Problem& p, int64_t n, T* row_scratch, Kept<T>* k
     p.saved[2 * n] = m;
     p.saved[2 * n + 1] = s;
   }
-  push_row<T>(ends, p, n, t, m, s, -target.hi[0], -target.lo[0], w, r);
+  ends.push(m, s, -target.hi[0], -target.lo[0], w, r);
+  mend_overflow<T>(ends, ends.count - 1, p);
   if (!out) return;
   if (!(s == s)) {
     fill_row(out, V, SX_NAN);
@@ -85,15 +86,14 @@ static void index_rows(const Problem& p, int64_t first, int64_t last, char* scra
   const Blocks blocks = blocks_in(scratch, V, parallel);
   Kept<T>* kept = (Kept<T>*)(scratch + blocks_bytes(V));
   T* row_scratch = (T*)(kept + padded(V));
-  Scalar ce, z;
+  Sum<true> ce, z;
   Ends ends;
   for (int64_t n = first; n < last; n += kBatch) {
     ends.begin(n);
     for (int64_t i = n; i < n + kBatch && i < last; ++i) index_row<T, Tempered>(p, i, row_scratch, kept, blocks, ends);
     finish_losses<is_exact<T>>(p, ends, ce, z);
   }
-  sums[0] += ce.value();
-  sums[1] += z.value();
+  add_sums(sums, ce, z);
 }
 
 }  // namespace softxent::SOFTXENT_NAMESPACE

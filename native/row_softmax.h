@@ -44,10 +44,10 @@ static void softmax_rows(const Problem& p, int64_t first, int64_t last, char* sc
 }
 
 template <class T, bool Tempered> static void softmax_tiles(const Problem& p, int64_t first, int64_t last) {
-  Tile tile;
+  Tile tile(p.classes);
   for (int64_t n = first; n < last; n += W) {
     const int rows = last - n < W ? (int)(last - n) : W;
-    tile.read<T>(p.logits, n, rows, p.classes);
+    tile.read<T>(p.logits, n, rows);
     TileSums t = tile_sums<T, Tempered>(p, tile, all(-1), p.op == Op::log_softmax);
     const vd log_s = log1p(t.s);
     if (p.op == Op::logsumexp) {
@@ -57,7 +57,7 @@ template <class T, bool Tempered> static void softmax_tiles(const Problem& p, in
     }
     for (int64_t k = 0; k < p.classes; ++k)
       tile.x[k] = p.op == Op::softmax ? tile.x[k] * (1 / (1 + t.s)) : tile.x[k] - log_s;
-    tile.write<T>(p.out, n, rows, p.classes);
+    tile.write<T>(p.out, n, rows);
   }
 }
 

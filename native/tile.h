@@ -7,41 +7,48 @@ namespace softxent::SOFTXENT_NAMESPACE {
 
 constexpr int64_t kTinyClasses = 24;
 
-// W rows of V elements, class by class: at(k) holds class k of all rows.
+// W rows of V elements, class by class: x[k] holds class k of all rows.
 struct Tile {
-  double rowwise[kTinyClasses * W];    // as in memory: row r's class k at r·V + k
   vd x[kTinyClasses];
+  vd buffer[kTinyClasses];
+  vl from_columns[kTinyClasses];  // where element j of the rows, one after the other, stands in x: (j mod V)·W + j/V
+  int64_t V;
 
-  template <class T> SX_INLINE_MEMBER void read(const Matrix& a, int64_t n, int rows, int64_t V) {
-    const bool direct = rows == W && a.axes == 1 && a.class_stride == (int64_t)sizeof(T) && a.stride[0] == V * (int64_t)sizeof(T);
-    T gathered[kTinyClasses * W];
+  explicit Tile(int64_t classes) : V(classes) {
+    for (int64_t k = 0; k < V; ++k)
+      for (int i = 0; i < W; ++i) from_columns[k][i] = (k * W + i) % V * W + (k * W + i) / V;
+  }
+
+  template <class T> static bool is_plain(const Matrix& a, int rows, int64_t V) {
+    return rows == W && a.axes == 1 && a.class_stride == (int64_t)sizeof(T) && a.stride[0] == V * (int64_t)sizeof(T);
+  }
+
+  template <class T> SX_INLINE_MEMBER void read(const Matrix& a, int64_t n, int rows) {
     const T* p = (const T*)a.row(n);
-    if (!direct) {
+    T gathered[kTinyClasses * W];
+    if (!is_plain<T>(a, rows, V)) {
       memset(gathered, 0, sizeof gathered);
       for (int r = 0; r < rows; ++r) {
         const char* q = a.row(n + r);
-        if (a.class_stride == (int64_t)sizeof(T)) memcpy(gathered + r * V, q, V * sizeof(T));
-        else for (int64_t k = 0; k < V; ++k, q += a.class_stride) memcpy(gathered + r * V + k, q, sizeof(T));
+        for (int64_t k = 0; k < V; ++k, q += a.class_stride) memcpy(gathered + r * V + k, q, sizeof(T));
       }
       p = gathered;
     }
-    for (int64_t k = 0; k < V; ++k) store(rowwise + k * W, load(p + k * W));
-    for (int64_t k = 0; k < V; ++k) x[k] = gather(rowwise + k, V);
+    for (int64_t k = 0; k < V; ++k) buffer[k] = load(p + k * W);
+    for (int64_t k = 0; k < V; ++k) x[k] = gather((const double*)buffer + k, V);
   }
 
-  template <class T> SX_INLINE_MEMBER void write(const Matrix& a, int64_t n, int rows, int64_t V) {
-    for (int64_t k = 0; k < V; ++k)
-      for (int r = 0; r < W; ++r) rowwise[r * V + k] = x[k][r];
-    if (rows == W && a.axes == 1 && a.class_stride == (int64_t)sizeof(T) && a.stride[0] == V * (int64_t)sizeof(T)) {
+  template <class T> SX_INLINE_MEMBER void write(const Matrix& a, int64_t n, int rows) {
+    if (is_plain<T>(a, rows, V)) {
       T* p = (T*)a.row(n);
-      for (int64_t k = 0; k < V; ++k) store(p + k * W, load(rowwise + k * W));
+      for (int64_t k = 0; k < V; ++k) store(p + k * W, gather_at((const double*)x, from_columns[k]));
       return;
     }
     for (int r = 0; r < rows; ++r) {
       char* q = a.row(n + r);
       for (int64_t k = 0; k < V; ++k, q += a.class_stride) {
         T one;
-        put(&one, rowwise[r * V + k]);
+        put(&one, x[k][r]);
         memcpy(q, &one, sizeof(T));
       }
     }
@@ -103,57 +110,76 @@ SX_INLINE TileSums tile_sums(const Problem& p, Tile& tile, vd target, bool log_o
   return t;
 }
 
+// Targets and factors of W rows.
+struct TileRows {
+  vd target = all(-1), w = vd{}, r = vd{};  // −1: ignored, or past the last row
+  vl counts;
+
+  TileRows(const Problem& p, int64_t n, int rows) {
+    if (rows == W && !p.weight && !p.row_weight && !p.upstream) {
+      vl k;
+      memcpy(&k, p.target + n, sizeof k);
+      counts = k != p.ignore_index;
+      const vd number = __builtin_convertvector(k, vd);
+      const vl known = (number >= vd{}) & (number < all((double)p.classes));
+      // bits rather than pick: GCC 12 fails on a choice by a comparison of integers (gimple_expand_vec_cond_expr)
+      target = (vd)((bits(number) & known & counts) | (bits(target) & ~counts));
+      w = (vd)((bits(pick(known, all(1), all(SX_NAN)))) & counts);  // as in row_index.h
+      r = (vd)(bits(all(1)) & counts);
+      return;
+    }
+    for (int i = 0; i < rows; ++i) {
+      const int64_t k = p.target[n + i];
+      if (k == p.ignore_index) continue;
+      const bool known = k >= 0 && k < p.classes;
+      target[i] = known ? (double)k : 0;
+      w[i] = !known ? SX_NAN : p.weight ? p.weight[k] : 1.0;
+      r[i] = p.row_factor(n + i);
+    }
+    counts = target >= vd{};
+  }
+};
+
 template <class T, bool Tempered>
 static void index_tiles(const Problem& p, int64_t first, int64_t last, double* sums) {
-  const int64_t V = p.classes;
-  Tile tile;
+  Tile tile(p.classes);
   Ends ends;
-  Scalar ce, z;
+  Sum<true> ce, z;
   for (int64_t n0 = first; n0 < last; n0 += kBatch) {
     ends.begin(n0);
     for (int64_t n = n0; n < n0 + kBatch && n < last; n += W) {
       const int rows = last - n < W ? (int)(last - n) : W;
-      vd target = all(-1), w = all(0), r = all(0);
-      for (int i = 0; i < rows; ++i) {
-        if (p.ignored(n + i)) continue;
-        const int64_t k = p.target[n + i];
-        const bool known = k >= 0 && k < V;  // as in row_index.h
-        target[i] = known ? (double)k : 0;
-        w[i] = !known ? SX_NAN : p.weight ? p.weight[k] : 1.0;
-        r[i] = p.row_factor(n + i);
-      }
-      const vl counts = target >= vd{};
-      tile.read<T>(p.logits, n, rows, V);
-      TileSums t = tile_sums<T, Tempered>(p, tile, target);
+      const TileRows of(p, n, rows);
+      tile.read<T>(p.logits, n, rows);
+      TileSums t = tile_sums<T, Tempered>(p, tile, of.target);
       if (p.op == Op::gradient)
         for (int i = 0; i < rows; ++i) t.s[i] = p.saved[2 * (n + i) + 1];
-      for (int i = 0; i < rows; ++i) {
-        if (counts[i]) push_row<T>(ends, p, n + i, (int64_t)target[i], t.m[i], t.s[i], t.gap[i], t.gap_lo[i], w[i], r[i]);
-        else ends.push_ignored();
-        if (p.saved && p.op == Op::loss) {
-          p.saved[2 * (n + i)] = counts[i] ? t.m[i] : 0;
-          p.saved[2 * (n + i) + 1] = counts[i] ? t.s[i] : 0;
+      ends.push_lanes(of.counts, t.m, t.s, t.gap, t.gap_lo, of.w, of.r, rows);
+      if constexpr (is_exact<T>)
+        for (int i = ends.count - rows; i < ends.count; ++i) mend_overflow<T>(ends, i, p);
+      if (p.saved && p.op == Op::loss)
+        for (int i = 0; i < rows; ++i) {
+          p.saved[2 * (n + i)] = of.counts[i] ? t.m[i] : 0;
+          p.saved[2 * (n + i) + 1] = of.counts[i] ? t.s[i] : 0;
         }
-      }
       if (!p.out.data) continue;
       // gradient_scales of row_index.h, a row a lane
-      const vd ce_scale = p.ce_factor * r * w, total = 1.0 + t.s;
+      const vd ce_scale = p.ce_factor * of.r * of.w, total = 1.0 + t.s;
       vd z_scale = vd{};
-      if (p.z_loss != 0) z_scale = 2 * p.z_factor * r * p.z_loss * (t.m / p.temperature + log1p(t.s));
+      if (p.z_loss != 0) z_scale = 2 * p.z_factor * of.r * p.z_loss * (t.m / p.temperature + log1p(t.s));
       const vd others = pick(t.target_is_max, t.s, 1.0 + (t.s - t.exp_target));
       const vd norm = Tempered ? total * p.temperature : total;
       const vd of_all = (ce_scale + z_scale) / norm;
       const vd at_target = (z_scale * t.exp_target - ce_scale * others) / norm + 0.0;
-      for (int64_t k = 0; k < V; ++k) {
-        vd g = pick(target == all((double)k), at_target, tile.x[k] * of_all);
-        tile.x[k] = pick(counts, g, vd{});
+      for (int64_t k = 0; k < p.classes; ++k) {
+        const vd g = pick(of.target == all((double)k), at_target, tile.x[k] * of_all);
+        tile.x[k] = pick(of.counts, g, vd{});
       }
-      tile.write<T>(p.out, n, rows, V);
+      tile.write<T>(p.out, n, rows);
     }
     finish_losses<is_exact<T>>(p, ends, ce, z);
   }
-  sums[0] += ce.value();
-  sums[1] += z.value();
+  add_sums(sums, ce, z);
 }
 
 }  // namespace softxent::SOFTXENT_NAMESPACE

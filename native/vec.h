@@ -266,16 +266,21 @@ SX_INLINE unsigned equal_lanes(vd a, vd b) {
 #endif
 }
 
-// base[0], base[stride], base[2·stride], …
-SX_INLINE vd gather(const double* base, int64_t stride) {
+// base[index[0]], base[index[1]], …
+SX_INLINE vd gather_at(const double* base, vl index) {
 #if defined(__AVX512F__)
-  const __m512i index = _mm512_mullo_epi64(_mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi64(stride));
-  return (vd)_mm512_i64gather_pd(index, base, 8);
+  return (vd)_mm512_i64gather_pd((__m512i)index, base, 8);
 #else
   vd x;
-  for (int i = 0; i < W; ++i) x[i] = base[i * stride];
+  for (int i = 0; i < W; ++i) x[i] = base[index[i]];
   return x;
 #endif
+}
+// base[0], base[stride], base[2·stride], …
+SX_INLINE vd gather(const double* base, int64_t stride) {
+  vl index;
+  for (int i = 0; i < W; ++i) index[i] = i * stride;
+  return gather_at(base, index);
 }
 
 }  // namespace softxent::SOFTXENT_NAMESPACE

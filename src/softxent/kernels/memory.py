@@ -28,7 +28,7 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     n_bytes = math.prod(shape) * dtype.itemsize
     if _native is None or n_bytes < POOLED_BYTES:
         return np.empty(shape, dtype)
-    return np.ndarray(shape, dtype, buffer=_native.Storage(n_bytes))
+    return np.ndarray(shape, dtype, buffer=memoryview(_native.Storage(n_bytes)))
 
 
 def release_memory() -> int:
