@@ -99,6 +99,9 @@ double total(const double* sums, int64_t blocks) {
 
 constexpr int64_t kSmallWork = 1 << 15;   // elements that are not worth waking a thread for
 constexpr int64_t kLongRow = 1 << 16;     // classes that are worth more than one thread
+// An output that leaves the caches anyway is written past them, which spares reading it first: a quarter to a third of the
+// time at V = 32 000. Rows shorter than two pages lose that again at their ends.
+constexpr int64_t kStreamRow = 8192, kStreamBytes = int64_t{32} << 20;
 constexpr int64_t kStackScratch = 1 << 14;
 
 }  // namespace
@@ -111,6 +114,9 @@ Outcome run_problem(Problem& p, const Kernels* kernels, Interrupted interrupted,
   const bool along_row = p.rows < get_num_threads() && p.classes >= kLongRow;
   const bool serial = along_row || blocks == 1 || p.rows * p.classes < kSmallWork;
   const int64_t workers = serial ? 1 : get_num_threads();
+
+  const int64_t row_bytes = p.classes * (p.out.dtype == Dtype::f64 ? 8 : p.out.dtype == Dtype::f32 ? 4 : 2);
+  p.stream = p.out.data && p.out.data != p.logits.data && row_bytes >= kStreamRow && p.rows * row_bytes >= kStreamBytes;
 
   alignas(64) char small[kStackScratch];
   double one_sum[2];

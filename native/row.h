@@ -227,19 +227,39 @@ SX_INLINE RowSums row_sums(const T* z, const Blocks& blocks, double temperature,
 }
 
 // out = e·factor, no NaN among them. float32 times float32: one more rounding, a quarter of float64's instructions.
-template <class T> SX_INLINE void scale_span(const Kept<T>* kept, int64_t from, int64_t to, double factor, T* out) {
+// `stream`: past the caches (see stream_wide). Every element is computed the same way wherever it stands.
+template <class T>
+SX_INLINE void scale_span(const Kept<T>* kept, int64_t from, int64_t to, double factor, T* out, bool stream) {
+  constexpr int step = is_exact<T> ? W : 2 * W;
+  const auto scaled = [&](int64_t i) {
+    if constexpr (is_exact<T>) return load(kept + i) * factor; else return load_wide(kept + i) * (float)factor;
+  };
+  const auto some = [&](int64_t i, int64_t n) {  // fewer than `step`
+    if constexpr (is_exact<T>) {
+      store_some(out + i, scaled(i), n);
+    } else {
+      const vw x = scaled(i);
+      if (n >= W) store(out + i, low_half(x)); else return store_some(out + i, low_half(x), n);
+      if (n > W) store_some(out + i + W, high_half(x), n - W);
+    }
+  };
   int64_t i = from;
-  if constexpr (is_exact<T>) {
-    for (; i + W <= to; i += W) store(out + i, load(kept + i) * factor);
-    if (i < to) store_some(out + i, load(kept + i) * factor, to - i);
-  } else {
-    const float narrow_factor = (float)factor;
-    for (; i + 2 * W <= to; i += 2 * W) store_wide(out + i, load_wide(kept + i) * narrow_factor);
-    for (; i < to; i += W) {
-      const vf y = load_floats(kept + i) * narrow_factor;
-      if (to - i >= W) store(out + i, y); else store_some(out + i, y, to - i);
+  if (kStreams && stream) {
+    const uintptr_t bytes = step * sizeof(T), beyond = (uintptr_t)(out + i) % bytes;
+    if (beyond % sizeof(T) == 0) {
+      const int64_t head = beyond ? (int64_t)((bytes - beyond) / sizeof(T)) : 0;
+      if (head && head < to - i) {
+        some(i, head);
+        i += head;
+      }
+      if (!head || i > from)
+        for (; i + step <= to; i += step) stream_wide(out + i, scaled(i));
     }
   }
+  for (; i + step <= to; i += step) {
+    if constexpr (is_exact<T>) store(out + i, scaled(i)); else store_wide(out + i, scaled(i));
+  }
+  if (i < to) some(i, to - i);
 }
 
 // The blocks' own memory, at the start of a thread's scratch.

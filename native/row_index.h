@@ -66,7 +66,7 @@ SX_INLINE void index_row(const Problem& p, int64_t n, T* row_scratch, Kept<T>* k
   const Scales g = gradient_scales<T, Tempered>(p, m, s, exp_target, t == sums.argmax, w, r);
   if (is_exact<T> || !(__builtin_fabs(g.all) > 1)) {
     blocks.each([&](int64_t b, int64_t from, int64_t to) {
-      scale_span<T>(kept, from, to, g.all * blocks.parts[b].factor, out);
+      scale_span<T>(kept, from, to, g.all * blocks.parts[b].factor, out, p.stream);
     });
   } else {  // a factor above 1 would bring back what float32 lost below its smallest normal: take e^{a−m} anew
     blocks.each([&](int64_t, int64_t from, int64_t to) {

@@ -21,7 +21,7 @@ SX_INLINE void softmax_row(const Problem& p, int64_t n, T* row_scratch, Kept<T>*
     fill_row(out, V, SX_NAN);
   } else if (p.op == Op::softmax) {
     blocks.each([&](int64_t b, int64_t from, int64_t to) {
-      scale_span<T>(kept, from, to, blocks.parts[b].factor / (1 + s), out);
+      scale_span<T>(kept, from, to, blocks.parts[b].factor / (1 + s), out, p.stream);
     });
   } else {
     const vd log_s = log1p(all(s));

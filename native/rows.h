@@ -52,6 +52,7 @@ struct Problem {
   const double* upstream = nullptr;     // (N,), one more factor a row
   int64_t ignore_index = -100;
   double smoothing = 0, temperature = 1, softcap = 0 /* 0: none */, z_loss = 0;
+  bool stream = false;  // write `out` past the caches
   // inputs of some operations
   Matrix vector, target_tangent;  // data is null where there is none
   double ce_factor = 1, z_factor = 1;

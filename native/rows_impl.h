@@ -42,11 +42,12 @@ static void typed_rows(const Problem& p, int64_t first, int64_t last, char* memo
 
 static void rows(const Problem& p, int64_t first, int64_t last, char* memory, const Parallel& parallel, double* sums) {
   switch (p.logits.dtype) {
-    case Dtype::f32: return typed_rows<float>(p, first, last, memory, parallel, sums);
-    case Dtype::f64: return typed_rows<double>(p, first, last, memory, parallel, sums);
-    case Dtype::bf16: return typed_rows<bf16>(p, first, last, memory, parallel, sums);
-    case Dtype::f16: return typed_rows<f16>(p, first, last, memory, parallel, sums);
+    case Dtype::f32: typed_rows<float>(p, first, last, memory, parallel, sums); break;
+    case Dtype::f64: typed_rows<double>(p, first, last, memory, parallel, sums); break;
+    case Dtype::bf16: typed_rows<bf16>(p, first, last, memory, parallel, sums); break;
+    case Dtype::f16: typed_rows<f16>(p, first, last, memory, parallel, sums); break;
   }
+  if (p.stream) stream_fence();
 }
 
 #define SX_TEXT_(x) #x

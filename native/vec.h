@@ -213,6 +213,35 @@ SX_INLINE vw max_wide(vw a, vw b) { return a > b ? a : b; }
 #endif
 #endif
 
+// Past the caches, to an address that is a multiple of the store's size: a large output that nobody reads soon need not be
+// fetched before it is written. Needs stream_fence() before another thread looks.
+#if defined(__AVX512F__)
+SX_INLINE void stream_wide(float* p, vw x) { _mm512_stream_ps(p, (__m512)x); }
+SX_INLINE void stream_halves(void* p, vuh h) { _mm256_stream_si256((__m256i*)p, (__m256i)h); }
+SX_INLINE void stream_wide(double* p, vd x) { _mm512_stream_pd(p, (__m512d)x); }
+SX_INLINE void stream_fence() { _mm_sfence(); }
+constexpr bool kStreams = true;
+#elif defined(__AVX2__)
+SX_INLINE void stream_wide(float* p, vw x) { _mm256_stream_ps(p, (__m256)x); }
+SX_INLINE void stream_halves(void* p, vuh h) { _mm_stream_si128((__m128i*)p, (__m128i)h); }
+SX_INLINE void stream_wide(double* p, vd x) { _mm256_stream_pd(p, (__m256d)x); }
+SX_INLINE void stream_fence() { _mm_sfence(); }
+constexpr bool kStreams = true;
+#else
+SX_INLINE void stream_wide(float* p, vw x) { store_wide(p, x); }
+SX_INLINE void stream_halves(void* p, vuh h) { memcpy(p, &h, sizeof h); }
+SX_INLINE void stream_wide(double* p, vd x) { store(p, x); }
+SX_INLINE void stream_fence() {}
+constexpr bool kStreams = false;
+#endif
+template <class T> SX_INLINE void stream_wide(T* p, vw x) {  // bfloat16, float16
+  alignas(64) T some[2 * W];
+  store_wide(some, x);
+  vuh h;
+  memcpy(&h, some, sizeof h);
+  stream_halves(p, h);
+}
+
 // 2W elements as float64.
 template <class T> SX_INLINE void load_pair(const T* p, vd& a, vd& b) {
   if constexpr (sizeof(T) == 2) {

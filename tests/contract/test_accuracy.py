@@ -149,8 +149,8 @@ def cross_entropy_scale(row: oracle.Row) -> Any:
 
 
 def hvp(row: oracle.Row, vector: np.ndarray) -> tuple[Any, Any]:
-    """The oracle counts in the terms of v centred at the arg-max, which v' = J v, rounded, is not:
-    with a J the terms are those of the formula, v' and <y, v'>.
+    """The oracle counts in the terms of v centred at the arg-max. v' = J v is rounded before that,
+    so with a J the terms of the formula, v' and <y, v'>, count where they are the larger ones.
     """
     value, scale = row.hvp(vector)
     if row.softcap is None and row.temperature == 1:
@@ -161,7 +161,7 @@ def hvp(row: oracle.Row, vector: np.ndarray) -> tuple[Any, Any]:
     u = row.ce_factor * ar.sum(abs(row.weighted_target)) + z * abs(row.lse)
     first = sum(abs(term) for term in row._terms)  # by the transformed logits
     bend = abs(row.curvature * ar.array(vector)) * first
-    return value, row.slope * y * (u * (v + mean) + z * mean) + bend
+    return value, np.maximum(scale, row.slope * y * (u * (v + mean) + z * mean) + bend)
 
 
 def softmax_jvp(row: oracle.Row, vector: np.ndarray) -> tuple[Any, Any]:

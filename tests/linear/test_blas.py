@@ -19,7 +19,7 @@ def views(matrix: np.ndarray) -> dict[str, np.ndarray]:
     padded[:, :columns] = matrix
     return {
         "C": matrix.copy(),
-        "F": np.asfortranarray(matrix),
+        "F": matrix.copy(order="F"),
         "rows apart": padded[:, :columns],
         "columns apart": np.ascontiguousarray(np.vstack([matrix, matrix[:1]]).T).T[:rows],
     }

@@ -12,7 +12,7 @@ import pytest
 from linear.problems import budget_for, dtype_of, make_layer
 
 import softxent
-from softxent.kernels import blas, memory, walk
+from softxent.kernels import blas, chunks, memory, registry, walk
 from softxent.kernels.budget import parse_memory
 
 FUNCTIONS = (
@@ -135,7 +135,7 @@ def odd_layouts(layer: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("kind", ["indices", "some ignored", "soft"])
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_nothing_is_allocated_beyond_the_plan(
@@ -143,25 +143,29 @@ def test_nothing_is_allocated_beyond_the_plan(
 ) -> None:
     """NumPy tells tracemalloc of every array; the pool of the native allocator does not."""
     monkeypatch.setattr(memory, "empty", np.empty)
+    budget = 200 * 1024
     layer = make_layer(
-        dtype, (40, 30), d=48, v=500, soft=kind == "soft", ignored=300 * (kind == "some ignored")
+        dtype, (20, 30), d=24, v=400, soft=kind == "soft", ignored=150 * (kind == "some ignored")
     )
     for name, odd in odd_layouts(layer).items():
         directions = ((odd.x, odd.w, odd.b),) if function.endswith(("jvp", "hvp")) else ()
         call = getattr(softxent, function)
-        options = {"linear_bias": odd.b, "max_memory": "400KiB"}
-        plan = plan_of(odd, function, max_memory="400KiB")
-        assert plan.scratch_bytes <= 400 * 1024 and plan.chunks > 1
+        options = {"linear_bias": odd.b, "max_memory": budget}
+        plan = plan_of(odd, function, max_memory=budget)
+        assert plan.scratch_bytes <= budget and plan.chunks > 1
         call(odd.x, odd.w, odd.target, *directions, **options)  # first imports, caches
         tracemalloc.start()
         result = call(odd.x, odd.w, odd.target, *directions, **options)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        outputs = sum(part.nbytes for part in flatten(result))
-        per_row = 64 * layer.x[..., 0].size
-        blocks = 0 if softxent_is_native() else 6 * 2**20  # float64 blocks of plain NumPy
-        allowed = plan.scratch_bytes + plan.accumulator_bytes + outputs + per_row + blocks
-        assert peak <= allowed + 16 * 1024, (name, peak, allowed, plan)
+        allowed = plan.scratch_bytes + plan.accumulator_bytes
+        allowed += sum(part.nbytes for part in flatten(result))
+        allowed += 48 * layer.x[..., 0].size + 16 * 1024  # the few numbers per row; objects
+        if road == "matmul":
+            allowed += 2 * 8192 * 4  # buffers that np.add makes for a slice, whatever its size
+        if registry.pick().name == "numpy":
+            allowed += 6 * 2**20  # its blocks of rows in float64
+        assert peak <= allowed, (name, peak, allowed, plan)
 
 
 def flatten(result: Any) -> list[Any]:
@@ -169,12 +173,6 @@ def flatten(result: Any) -> list[Any]:
     if isinstance(result, tuple):
         return [array for part in result for array in flatten(part)]
     return [result]
-
-
-def softxent_is_native() -> bool:
-    from softxent.kernels import registry
-
-    return registry.pick().name == "native"
 
 
 PEAK = """
@@ -231,8 +229,6 @@ def test_plans_and_walks_agree() -> None:
 
     budget = budget_for(layer, 4)
     plan = plan_of(layer, max_memory=budget)
-    from softxent.kernels import chunks
-
     original, chunks.Walk = chunks.Walk, Watched
     try:
         softxent.linear_cross_entropy_with_grad(

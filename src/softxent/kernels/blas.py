@@ -271,6 +271,8 @@ def _layout(array: Array, limit: int) -> tuple[bool, int] | None:
     rows, columns = array.shape
     down, right = array.strides
     size = array.itemsize
+    if not array.size:
+        return True, 1  # never read
     for row_major, (inner, unit), (outer, stride) in (
         (False, (rows, down), (columns, right)),
         (True, (columns, right), (rows, down)),
