@@ -1,11 +1,11 @@
-"""Loss + gradient against torch eager and against copying the logits, float32 (and bfloat16), 2 threads.
+"""Loss + gradient against torch eager and against copying the logits, 2 threads.
 
     python bench/loss.py            # both allocator states, a table
     python bench/loss.py --json     # the same as one JSON object
 
-Everything runs in one process, interleaved, and medians are compared: the machine may be shared. The
-state "warm" is a process restarted with glibc told to keep freed blocks, because two thirds of torch's
-default time are page faults into fresh memory.
+Everything runs in one process, interleaved, and medians are compared: the machine may be shared.
+The state "warm" is a process restarted with glibc told to keep freed blocks, because two thirds of
+torch's default time are page faults into fresh memory.
 """
 
 from __future__ import annotations
@@ -104,8 +104,9 @@ def rows_of(state: str, rounds: int) -> list[dict[str, object]]:
 
 def table(rows: list[dict[str, object]]) -> str:
     names = ["torch", "new", "out", "in place", "bfloat16 out", "copy"]
-    lines = ["| allocator | N × V | " + " | ".join(f"{n} ms" for n in names)
-             + " | torch/out | torch/new | out/copy | in place/copy |", "|" + "---|" * 12]  # fmt: skip
+    ratios = ["torch/out", "torch/new", "out/copy", "in place/copy"]
+    heads = ["allocator", "N × V", *(f"{name} ms" for name in names), *ratios]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for state in ("default", "warm"):
         gains: dict[str, list[float]] = {"out": [], "new": []}
         for row in rows:

