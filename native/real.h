@@ -124,10 +124,7 @@ template <bool Exact> SX_INLINE void add_lanes(Scalar& total, const Sum<Exact>& 
     total.add(s[0]);
     if (e[0] == e[0]) total.e += e[0];
   } else {
-    vd s = a.s + b.s;
-    for (int half = W / 2; half > 0; half /= 2)
-      for (int i = 0; i < half; ++i) s[i] += s[i + half];
-    total.s += s[0];
+    total.s += sum_lanes(a.s + b.s);
   }
 }
 

@@ -58,12 +58,6 @@ struct Blocks {
   }
 };
 
-SX_INLINE double largest(vd a) {
-  double m = a[0];
-  for (int k = 1; k < W; ++k) m = a[k] > m ? a[k] : m;
-  return m;
-}
-
 // m = max_k z_k; −∞ where all are NaN. A NaN is passed over here and shows in the sum.
 template <class T> SX_INLINE double max_span(const T* z, int64_t from, int64_t to) {
   vd a = all(-kInf), b = a;
@@ -84,7 +78,7 @@ template <class T> SX_INLINE double max_span(const T* z, int64_t from, int64_t t
     b = widen(high_half(c));
   }
   for (; i < to; i += W) a = max_keep_nan(load_up_to(z + i, to - i), a);
-  return largest(max_keep_nan(a, b));
+  return max_lanes(max_keep_nan(a, b));
 }
 
 // The same of a 16-bit row, which goes to `to_floats` on the way.
@@ -102,7 +96,7 @@ template <class T> SX_INLINE double widen_span(const T* z, int64_t from, int64_t
     store(to_floats + i, x);
     a = max_keep_nan(x, a);
   }
-  return largest(a);
+  return max_lanes(a);
 }
 
 // The first k with z_k = m; `from` where there is none (all NaN).
@@ -207,8 +201,9 @@ SX_INLINE RowSums row_sums(const T* z, const Blocks& blocks, double temperature,
     }
   };
   if (blocks.classes <= kRowBlock) {
-    blocks.parts[0] = part(0, blocks.classes);
-    return {blocks.parts[0].max, blocks.parts[0].sum, blocks.parts[0].argmax};
+    const BlockPart only = part(0, blocks.classes);
+    blocks.parts[0].factor = 1;
+    return {only.max, only.sum, only.argmax};
   }
   blocks.each([&](int64_t b, int64_t from, int64_t to) { blocks.parts[b] = part(from, to); });
   const int64_t count = block_count(blocks.classes);

@@ -142,10 +142,15 @@ SX_INLINE void store(f16* p, vf x) {
   _mm_storel_epi64((__m128i*)p, _mm_cvtps_ph((__m128)x, _MM_FROUND_TO_NEAREST_INT));
 }
 #else
+#if defined(__aarch64__)
+typedef __fp16 Half;  // GCC 12 has no _Float16 in C++ here
+#else
+typedef _Float16 Half;
+#endif
 SX_INLINE vd load(const f16* p) {
   vd x;
   for (int i = 0; i < W; ++i) {
-    _Float16 h;
+    Half h;
     memcpy(&h, p + i, 2);
     x[i] = (double)(float)h;
   }
@@ -153,7 +158,7 @@ SX_INLINE vd load(const f16* p) {
 }
 SX_INLINE void store(f16* p, vf x) {
   for (int i = 0; i < W; ++i) {
-    _Float16 h = (_Float16)x[i];
+    Half h = (Half)x[i];
     memcpy(p + i, &h, 2);
   }
 }
@@ -276,8 +281,41 @@ template <class T> SX_INLINE vd load_up_to(const T* p, int64_t n) { return n >= 
 template <class T> SX_INLINE void store_up_to(T* p, vd x, int64_t n) {
   if (n >= W) store(p, x); else store_some(p, x, n);
 }
-template <class T> SX_INLINE double get(const T* p) { return load_some(p, 1)[0]; }
+// One element, by its own instructions: a vector read back from scalar stores waits for them.
+SX_INLINE double get(const double* p) { double x; memcpy(&x, p, sizeof x); return x; }
+SX_INLINE double get(const float* p) { float x; memcpy(&x, p, sizeof x); return x; }
+SX_INLINE double get(const bf16* p) {
+  uint16_t h;
+  memcpy(&h, p, sizeof h);
+  const uint32_t u = (uint32_t)h << 16;
+  float x;
+  memcpy(&x, &u, sizeof x);
+  return x;
+}
+SX_INLINE double get(const f16* p) { return load_some(p, 1)[0]; }
 template <class T> SX_INLINE void put(T* p, double x) { store_some(p, all(x), 1); }
+SX_INLINE void put(double* p, double x) { memcpy(p, &x, sizeof x); }
+SX_INLINE void put(float* p, double x) { const float y = (float)x; memcpy(p, &y, sizeof y); }
+
+// The lanes' sum and maximum, halved in a fixed order; no NaN in the maximum.
+SX_INLINE double sum_lanes(vd x) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_pd((__m512d)x);
+#else
+  for (int half = W / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) x[i] += x[i + half];
+  return x[0];
+#endif
+}
+SX_INLINE double max_lanes(vd x) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_max_pd((__m512d)x);
+#else
+  double m = x[0];
+  for (int i = 1; i < W; ++i) m = x[i] > m ? x[i] : m;
+  return m;
+#endif
+}
 
 // Which lanes are equal, as bits.
 SX_INLINE unsigned equal_lanes(vd a, vd b) {
