@@ -8,7 +8,8 @@ namespace softxent::SOFTXENT_NAMESPACE {
 SX_INLINE bool is_dense(const Problem& p) {
   switch (p.op) {
     case Op::softmax: case Op::log_softmax: case Op::logsumexp: return p.softcap != 0;
-    case Op::loss: case Op::gradient: return p.softcap != 0 || p.soft.data || p.smoothing != 0;
+    case Op::loss: case Op::gradient:
+      return p.softcap != 0 || p.soft.data || p.smoothing != 0 || (p.z_loss != 0 && p.logits.dtype == Dtype::f64);
     default: return true;
   }
 }

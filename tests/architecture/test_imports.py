@@ -131,10 +131,10 @@ def test_a_heavy_import_is_found() -> None:
 
 
 def test_import_time() -> None:
-    """At most 60 ms beyond NumPy; about 10 ms on an idle machine, so a busy one passes too."""
+    """At most 60 ms beyond NumPy, in processor time: what the rest of the machine does is not ours."""
     code = (
-        "import time, numpy; start = time.perf_counter(); import softxent;"
-        "print(time.perf_counter() - start)"
+        "import time, numpy; start = time.process_time(); import softxent;"
+        "print(time.process_time() - start)"
     )
     seconds = [float(fresh_python(code)) for _ in range(7)]
     assert median(seconds) <= 0.060, seconds

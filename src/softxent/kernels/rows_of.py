@@ -42,7 +42,8 @@ class RowsOf:
         """Scratch for each row that `take` returns."""
         if not self.gathers:
             return 0
-        return self.array.shape[-1] * self.array.itemsize * (1 if self._whole else 2)
+        copies: int = 1 if self._whole else 2
+        return copies * int(self.array.shape[-1]) * self.array.itemsize
 
     def bytes_to_read(self) -> int:
         """Scratch for each row that `read` returns."""
