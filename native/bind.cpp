@@ -25,7 +25,6 @@ class View {
     if (PyObject_GetBuffer(object.ptr(), &buffer_, flags) != 0) throw nb::python_error();
     held_ = true;
     name_ = name;
-    if (buffer_.ndim > kMaxAxes) fail("has too many axes");
   }
   ~View() { if (held_) PyBuffer_Release(&buffer_); }
   View(const View&) = delete;
@@ -34,16 +33,18 @@ class View {
   explicit operator bool() const { return held_; }
   const Py_buffer& operator*() const { return buffer_; }
 
-  char format() const {
+  char format() const {  // 0 where it is more than one letter
     const char* f = buffer_.format ? buffer_.format : "B";
-    return f[std::strspn(f, "@=<^")];
+    f += std::strspn(f, "@=<^");
+    return f[0] && f[1] ? 0 : f[0];
   }
 
   // A contiguous vector of `count` items of the format, or null.
   template <class T> T* vector(const char* formats, int64_t count) const {
     if (!held_) return nullptr;
-    if (!std::strchr(formats, format()) || buffer_.itemsize != sizeof(T)) fail("has the wrong type");
-    if (buffer_.len != count * (int64_t)sizeof(T) || !PyBuffer_IsContiguous(&buffer_, 'C')) fail("has the wrong size or layout");
+    if (!format() || !std::strchr(formats, format()) || buffer_.itemsize != sizeof(T)) fail("has the wrong type");
+    const bool fits = buffer_.len % (Py_ssize_t)sizeof(T) == 0 && buffer_.len / (Py_ssize_t)sizeof(T) == count;  // a product may overflow
+    if (!fits || !PyBuffer_IsContiguous(&buffer_, 'C')) fail("has the wrong size or layout");
     if (reinterpret_cast<uintptr_t>(buffer_.buf) % alignof(T)) fail("is misaligned");
     return static_cast<T*>(buffer_.buf);
   }
@@ -70,6 +71,7 @@ class View {
         m.shape[m.axes - 1] *= size;
         m.stride[m.axes - 1] = stride;
       } else {
+        if (m.axes == kMaxAxes) fail("has too many axes");
         m.shape[m.axes] = size;
         m.stride[m.axes++] = stride;
       }
@@ -99,6 +101,9 @@ class View {
   bool held_ = false;
 };
 
+// Sizes below are at most 73 bytes a class or 40 a row, so they fit int64; and this is years of work.
+constexpr int64_t kMostElements = int64_t{1} << 56;
+
 bool python_signal() {
   nb::gil_scoped_acquire gil;
   return PyErr_CheckSignals() != 0;  // the exception stays set and is thrown below
@@ -124,6 +129,7 @@ nb::tuple run(int op, nb::handle logits_, nb::handle target_, nb::handle soft_, 
   for (int a = 0; a + 1 < (*logits).ndim; ++a)
     if (__builtin_mul_overflow(p.rows, (int64_t)(*logits).shape[a], &p.rows)) logits.fail("has too many rows");
   if (p.classes < 1) logits.fail("has no classes");
+  if (p.rows > kMostElements / p.classes) logits.fail("has too many elements");
   const bool exact = p.logits.dtype == Dtype::f64;
   const char* real = exact ? "d" : "f";
   const bool takes_target = p.op >= Op::loss;
@@ -178,6 +184,7 @@ nb::tuple run(int op, nb::handle logits_, nb::handle target_, nb::handle soft_, 
 nb::tuple tally(nb::handle target_, int64_t classes, int64_t ignore_index, nb::handle weight_, nb::handle row_weight_) {
   const View target(target_, "target"), weight(weight_, "weight"), row_weight(row_weight_, "row_weight");
   if (!target) throw nb::value_error("softxent._native: target is missing");
+  if (classes < 1) throw nb::value_error("softxent._native: there are no classes");
   const int64_t rows = (*target).len / (int64_t)sizeof(int64_t);
   const int64_t* t = target.vector<int64_t>("lq", rows);
   const double *w = weight.vector<double>("d", classes), *r = row_weight.vector<double>("d", rows);
@@ -193,12 +200,18 @@ nb::tuple tally(nb::handle target_, int64_t classes, int64_t ignore_index, nb::h
 struct Storage {
   Block block;
   Py_ssize_t bytes;
-  explicit Storage(Py_ssize_t n) : block((size_t)n), bytes(n) {
+  explicit Storage(Py_ssize_t n) : block(n > 0 ? (size_t)n : 0), bytes(n) {
+    if (n < 0) throw nb::value_error("softxent._native: Storage of a negative size");
     if (n > 0 && !block.data) throw std::bad_alloc();
   }
 };
 
 int storage_buffer(PyObject* self, Py_buffer* view, int flags) {
+  if (!nb::inst_ready(self)) {  // made by __new__ alone
+    view->obj = nullptr;
+    PyErr_SetString(PyExc_BufferError, "softxent._native: Storage was not initialised");
+    return -1;
+  }
   Storage* s = nb::inst_ptr<Storage>(self);
   return PyBuffer_FillInfo(view, self, s->block.data, s->bytes, 0, flags);
 }
@@ -254,7 +267,10 @@ NB_MODULE(_native, m) {
   nb::class_<Storage>(m, "Storage", nb::type_slots(storage_slots), "Pooled memory, through the buffer protocol.")
       .def(nb::init<Py_ssize_t>());
   m.def("release_memory", &release_memory, "Gives pooled memory back to the system; how many bytes.");
-  m.def("set_num_threads", &set_num_threads);
+  m.def("set_num_threads", [](int n) {
+    if (n < 1 || n > kMostThreads) throw nb::value_error("softxent._native: number of threads outside [1, 1024]");
+    set_num_threads(n);
+  });
   m.def("get_num_threads", &get_num_threads);
   m.def("info", &info, "What was compiled, what runs, and with how many threads.");
   const char* names[] = {"softmax", "log_softmax", "logsumexp", "softmax_jvp", "loss", "gradient", "jvp", "hvp", "hessian_diag",

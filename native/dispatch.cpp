@@ -1,5 +1,6 @@
 #include "dispatch.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
@@ -33,7 +34,8 @@ const Choice* choices(int* count) {
   return all;
 }
 
-const Kernels* chosen_kernels() {
+namespace {
+const Kernels* choose() {
   int count = 0;
   const Choice* all = choices(&count);
   const char* name = std::getenv("SOFTXENT_ISA");
@@ -42,6 +44,12 @@ const Kernels* chosen_kernels() {
     if (wanted && all[i].supported) return all[i].kernels;
   }
   return nullptr;
+}
+}  // namespace
+
+const Kernels* chosen_kernels() {
+  static const Kernels* const chosen = choose();
+  return chosen;
 }
 
 namespace {
@@ -53,6 +61,7 @@ void serial_blocks(void*, int64_t count, void (*body)(void*, int64_t), void* con
 // The blocks of one long row, over the pool.
 struct RowPool {
   Interrupted interrupted;
+  int threads;
   bool cancelled = false;
 };
 struct RowCall {
@@ -61,8 +70,9 @@ struct RowCall {
 };
 void pooled_blocks(void* self, int64_t count, void (*body)(void*, int64_t), void* context) {
   auto& pool = *static_cast<RowPool*>(self);
+  if (pool.cancelled) return;  // the row's other passes
   RowCall call{body, context};
-  const bool finished = parallel_for(count, [](void* c, int64_t i, int) {
+  const bool finished = parallel_for(count, pool.threads, [](void* c, int64_t i, int) {
     static_cast<RowCall*>(c)->body(static_cast<RowCall*>(c)->context, i);
   }, &call, pool.interrupted);
   if (!finished) pool.cancelled = true;
@@ -99,9 +109,12 @@ double total(const double* sums, int64_t blocks) {
 
 constexpr int64_t kSmallWork = 1 << 15;   // elements that are not worth waking a thread for
 constexpr int64_t kLongRow = 1 << 16;     // classes that are worth more than one thread
-// An output that leaves the caches anyway is written past them, which spares reading it first: a quarter to a third of the
-// time at V = 32 000. Rows shorter than two pages lose that again at their ends.
-constexpr int64_t kStreamRow = 8192, kStreamBytes = int64_t{32} << 20;
+// Rows that one thread may work on for more than 50 ms are cut too, however many they are: signals are looked for between
+// blocks. Softcap in float64 costs 200 ns an element (AVX-512, HVP), all else at most 18.
+constexpr int64_t kSlowRow = 1 << 22, kSlowCappedRow = 1 << 18;
+// Rows too long for their output to wait in the second-level cache are written past the caches, which spares reading it
+// first: 24 ms where 34 were needed at 256 × 262 144. Shorter ones are better asked for ahead (row.h): 22 ms for 31 at V = 1000.
+constexpr int64_t kStreamRow = 1 << 19, kStreamBytes = int64_t{32} << 20;
 constexpr int64_t kStackScratch = 1 << 14;
 
 }  // namespace
@@ -111,9 +124,10 @@ Outcome run_problem(Problem& p, const Kernels* kernels, Interrupted interrupted,
   if (p.rows == 0) return Outcome::done;
   const int64_t block = rows_per_block(p.classes), blocks = (p.rows + block - 1) / block;
   const int64_t bytes = (kernels->scratch(p) + 127) / 64 * 64;
-  const bool along_row = p.rows < get_num_threads() && p.classes >= kLongRow;
+  const int threads = get_num_threads();  // once: another Python thread may change it
+  const bool along_row = (p.rows < threads && p.classes >= kLongRow) || p.classes >= (p.softcap != 0 ? kSlowCappedRow : kSlowRow);
   const bool serial = along_row || blocks == 1 || p.rows * p.classes < kSmallWork;
-  const int64_t workers = serial ? 1 : get_num_threads();
+  const int64_t workers = serial ? 1 : threads;
 
   const int64_t row_bytes = p.classes * (p.out.dtype == Dtype::f64 ? 8 : p.out.dtype == Dtype::f32 ? 4 : 2);
   p.stream = p.out.data && p.out.data != p.logits.data && row_bytes >= kStreamRow && p.rows * row_bytes >= kStreamBytes;
@@ -122,13 +136,16 @@ Outcome run_problem(Problem& p, const Kernels* kernels, Interrupted interrupted,
   double one_sum[2];
   const int64_t sum_bytes = (blocks * 2 * (int64_t)sizeof(double) + 63) / 64 * 64;
   const bool on_stack = bytes <= kStackScratch && workers == 1 && blocks == 1;
-  Block memory(on_stack ? 0 : (size_t)(workers * bytes + sum_bytes));
-  if (!on_stack && !memory.data) return Outcome::out_of_memory;
+  int64_t needed = 0;
+  if (!on_stack && (__builtin_mul_overflow(workers, bytes, &needed) || __builtin_add_overflow(needed, sum_bytes, &needed)))
+    return Outcome::out_of_memory;
+  Block memory((size_t)needed);
+  if (needed && !memory.data) return Outcome::out_of_memory;
   char* base = static_cast<char*>(memory.data);
   Work work{&p, kernels, on_stack ? small : base + sum_bytes, bytes, block, on_stack ? one_sum : reinterpret_cast<double*>(base)};
 
   if (along_row) {
-    RowPool pool{interrupted};
+    RowPool pool{interrupted, threads};
     const Parallel parallel{pooled_blocks, &pool};
     for (int64_t n = 0; n < p.rows; ++n) {  // V is long: a block is one row
       work.sums[2 * n] = work.sums[2 * n + 1] = 0;
@@ -137,27 +154,45 @@ Outcome run_problem(Problem& p, const Kernels* kernels, Interrupted interrupted,
     }
   } else if (serial) {
     for (int64_t i = 0; i < blocks; ++i) run_block(&work, i, 0);
-  } else if (!parallel_for(blocks, run_block, &work, interrupted)) {
+  } else if (!parallel_for(blocks, threads, run_block, &work, interrupted)) {
     return Outcome::interrupted;
   }
   *result = {total(work.sums, blocks), total(work.sums + 1, blocks)};
   return Outcome::done;
 }
 
+namespace {
+
+struct TallyWork {
+  const int64_t* target;
+  int64_t rows, classes, ignore_index;
+  const Kernels* kernels;
+  std::atomic<int64_t> count{0};
+  std::atomic<bool> bad{false};
+};
+constexpr int64_t kTallyBlock = 1 << 16;
+
+void tally_block(void* context, int64_t i, int) {
+  auto& w = *static_cast<TallyWork*>(context);
+  const int64_t first = i * kTallyBlock, rest = w.rows - first;
+  bool bad = false;
+  w.count += w.kernels->count_targets(w.target + first, rest < kTallyBlock ? rest : kTallyBlock, w.classes, w.ignore_index, &bad);
+  if (bad) w.bad = true;
+}
+
+}  // namespace
+
 Tally tally_targets(const int64_t* target, int64_t rows, int64_t classes, int64_t ignore_index, const double* weight,
                     const double* row_weight) {
+  TallyWork work{target, rows, classes, ignore_index, chosen_kernels()};
+  parallel_for((rows + kTallyBlock - 1) / kTallyBlock, get_num_threads(), tally_block, &work, nullptr);
   Tally result;
-  int64_t bad = 0;
-  for (int64_t n = 0; n < rows; ++n) {
-    const int64_t t = target[n], counts = t != ignore_index;
-    bad |= counts & (int64_t)((uint64_t)t >= (uint64_t)classes);
-    result.count += counts;
-  }
-  if (bad) {
+  if (work.bad) {
     for (int64_t n = 0; n < rows && result.bad_row < 0; ++n)
       if (target[n] != ignore_index && (target[n] < 0 || target[n] >= classes)) result.bad_row = n;
     return result;
   }
+  result.count = work.count;
   if (!weight && !row_weight) {
     result.weight = (double)result.count;
     return result;

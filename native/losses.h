@@ -44,8 +44,9 @@ struct Ends {
 template <class T> SX_INLINE void mend_overflow(Ends& ends, int i, const Problem& p) {
   if constexpr (is_exact<T>) {
     if (!(ends.gap[i] == kInf)) return;
-    const int64_t n = ends.first + i;
-    const double z = get((const T*)(p.logits.row(n) + p.target[n] * p.logits.class_stride));
+    const int64_t n = ends.first + i, t = p.target[n];
+    if (t < 0 || t >= p.classes) return;  // changed since it was checked: the row is NaN already
+    const double z = get((const T*)(p.logits.row(n) + t * p.logits.class_stride));
     if (!(z > -kInf)) return;
     ends.gap[i] = (0.25 * ends.m[i] - 0.25 * z) / p.temperature;
     ends.weight[i] *= 4 * ends.factor[i];

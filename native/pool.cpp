@@ -124,7 +124,7 @@ int quota() {  // cgroup v2, then v1
 int first_thread_count() {
   if (const char* text = std::getenv("SOFTXENT_NUM_THREADS")) {
     const int n = std::atoi(text);
-    if (n >= 1) return std::min(n, 1024);
+    if (n >= 1) return std::min(n, kMostThreads);
   }
   return cpu_limit();
 }
@@ -152,9 +152,9 @@ int cpu_limit() {
 int get_num_threads() { return in_child.load() ? 1 : thread_count().load(); }
 void set_num_threads(int n) { thread_count().store(n); }
 
-bool parallel_for(int64_t count, void (*body)(void*, int64_t, int), void* context, Interrupted interrupted) {
+bool parallel_for(int64_t count, int threads, void (*body)(void*, int64_t, int), void* context, Interrupted interrupted) {
   Job job{count, body, context};
-  const int helpers = (int)std::min<int64_t>(get_num_threads(), count) - 1;
+  const int helpers = (int)std::min<int64_t>(threads, count) - 1;
   std::unique_lock caller(one_caller(), std::defer_lock);
   // The child of a fork has no workers, and the lock may have been held by a thread that it does not have.
   if (helpers < 1 || in_child.load() || !caller.try_lock()) {
@@ -174,7 +174,7 @@ bool parallel_for(int64_t count, void (*body)(void*, int64_t, int), void* contex
   std::unique_lock lock(p.mutex);
   p.job = nullptr;  // who has not begun will not
   while (p.active > 0) {
-    if (p.done.wait_for(lock, kSlice) != std::cv_status::timeout) continue;
+    if (p.done.wait_for(lock, kSlice) != std::cv_status::timeout || job.cancelled) continue;  // ask once: it set an exception
     lock.unlock();
     if (interrupted && interrupted()) job.cancelled.store(true);
     lock.lock();

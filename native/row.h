@@ -142,9 +142,10 @@ template <bool Exact> SX_INLINE vd exp_shifted(Pair x) {
 }
 
 // Σ e^{a_k − a_argmax} over the block's k but argmax, whose own 1 would drown the rest. Keep stores each e. What the next
-// block or row will read is asked for on the way: it hides a third of the time that memory takes.
+// block or row will read, and what this one will write, is asked for on the way: memory then works while the lanes do.
 template <class T, bool Tempered, bool Keep, class Next>
-SX_INLINE double exp_span(const T* z, int64_t from, int64_t to, const Shift& shift, int64_t argmax, Kept<T>* kept, const Next* next) {
+SX_INLINE double exp_span(const T* z, int64_t from, int64_t to, const Shift& shift, int64_t argmax, Kept<T>* kept, const Next* next,
+                          const Next* out) {
   Sum<is_exact<T>> a, b;
   auto one = [&](vd x, int64_t i) {
     vd e = exp_shifted<is_exact<T>>(shifted<is_exact<T>, Tempered>(x, shift));
@@ -156,6 +157,7 @@ SX_INLINE double exp_span(const T* z, int64_t from, int64_t to, const Shift& shi
   int64_t i = from;
   for (; i + 2 * W <= to; i += 2 * W) {
     __builtin_prefetch(next + i);
+    __builtin_prefetch(out + i);
     vd x, y;
     load_pair(z + i, x, y);
     x = one(x, i);
@@ -186,11 +188,11 @@ struct RowSums {
 };
 
 template <class T, bool Tempered, bool Keep>
-SX_INLINE RowSums row_sums(const T* z, const Blocks& blocks, double temperature, Kept<T>* kept) {
+SX_INLINE RowSums row_sums(const T* z, const Blocks& blocks, double temperature, Kept<T>* kept, const T* out) {
   auto sums_of = [&](const Row<T>* x, double m, int64_t from, int64_t to) {
     const int64_t argmax = first_equal(x, from, to, m);
     const Shift shift(m == -kInf ? 0 : m, temperature);  // all −∞: every e is 0; a NaN among them shows in the sum
-    return BlockPart{m, exp_span<Row<T>, Tempered, Keep>(x, from, to, shift, argmax, kept, z + (to - from)), 1, argmax};
+    return BlockPart{m, exp_span<Row<T>, Tempered, Keep>(x, from, to, shift, argmax, kept, z + (to - from), out), 1, argmax};
   };
   auto part = [&](int64_t from, int64_t to) {
     if constexpr (sizeof(T) == 2) {  // widened once, on the first pass

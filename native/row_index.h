@@ -40,8 +40,8 @@ SX_INLINE void index_row(const Problem& p, int64_t n, T* row_scratch, Kept<T>* k
   }
   const T* z = contiguous_row(p.logits, n, V, row_scratch);
   const bool again = p.op == Op::gradient;  // (m, s) are known
-  const RowSums sums = out ? row_sums<T, Tempered, true>(z, blocks, p.temperature, kept)
-                           : row_sums<T, Tempered, false>(z, blocks, p.temperature, kept);
+  const RowSums sums = out ? row_sums<T, Tempered, true>(z, blocks, p.temperature, kept, p.stream ? z : out)
+                           : row_sums<T, Tempered, false>(z, blocks, p.temperature, kept, z);
   const double m = sums.m;
   double s = again ? p.saved[2 * n + 1] : sums.s;
   if (!is_finite(m)) s = SX_NAN;            // +∞, or all −∞, or all NaN

@@ -11,12 +11,12 @@ SX_INLINE void softmax_row(const Problem& p, int64_t n, T* row_scratch, Kept<T>*
   constexpr bool exact = is_exact<T>;
   const int64_t V = p.classes;
   const T* z = contiguous_row(p.logits, n, V, row_scratch);
-  const RowSums sums = p.op == Op::softmax ? row_sums<T, Tempered, true>(z, blocks, p.temperature, kept)
-                                           : row_sums<T, Tempered, false>(z, blocks, p.temperature, kept);
+  T* out = p.out.data ? writable_row(p.out, n, row_scratch) : nullptr;
+  const RowSums sums = p.op == Op::softmax ? row_sums<T, Tempered, true>(z, blocks, p.temperature, kept, p.stream ? z : out)
+                                           : row_sums<T, Tempered, false>(z, blocks, p.temperature, kept, z);
   const double m = sums.m, s = is_finite(m) ? sums.s : SX_NAN;
   const Shift shift(m, p.temperature);
   if (p.op == Op::logsumexp) return write_row(p.per_row, exact, n, m / p.temperature + log1p(all(s))[0]);
-  T* out = writable_row(p.out, n, row_scratch);
   if (!(s == s)) {
     fill_row(out, V, SX_NAN);
   } else if (p.op == Op::softmax) {

@@ -81,6 +81,8 @@ struct Parallel {
 struct Kernels {
   const char* name;
   int64_t (*scratch)(const Problem&);
+  // targets that are not ignore_index; *bad where one of them lies outside [0, classes)
+  int64_t (*count_targets)(const int64_t* target, int64_t n, int64_t classes, int64_t ignore_index, bool* bad);
   // rows [first, last); the sums of their losses and z-losses are added into sums[0], sums[1]
   void (*rows)(const Problem&, int64_t first, int64_t last, char* scratch, const Parallel&, double* sums);
 };

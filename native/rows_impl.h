@@ -51,9 +51,23 @@ static void rows(const Problem& p, int64_t first, int64_t last, char* memory, co
   if (p.stream) stream_fence();
 }
 
+// Without a branch and in one loop, which the compiler turns into lanes: the targets of a million rows of two classes are
+// as many bytes as their logits.
+static int64_t count_targets(const int64_t* target, int64_t n, int64_t classes, int64_t ignore_index, bool* bad) {
+  uint64_t wrong = 0, count = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const uint64_t t = (uint64_t)target[i], other = t ^ (uint64_t)ignore_index;
+    const uint64_t counts = (other | -other) >> 63;                       // 1 where t is not ignore_index
+    wrong |= -counts & (t | ((uint64_t)classes - 1 - t));                 // the sign bit where t < 0 or t > V − 1
+    count += counts;
+  }
+  *bad = wrong >> 63;
+  return (int64_t)count;
+}
+
 #define SX_TEXT_(x) #x
 #define SX_TEXT(x) SX_TEXT_(x)
 extern const Kernels kernels;
-const Kernels kernels = {SX_TEXT(SOFTXENT_NAMESPACE), scratch, rows};
+const Kernels kernels = {SX_TEXT(SOFTXENT_NAMESPACE), scratch, count_targets, rows};
 
 }  // namespace softxent::SOFTXENT_NAMESPACE
