@@ -131,7 +131,7 @@ def test_a_heavy_import_is_found() -> None:
 
 
 def test_import_time() -> None:
-    """At most 60 ms beyond NumPy, in processor time: what the rest of the machine does is not ours."""
+    """At most 60 ms of processor time beyond NumPy; what else the machine does is not ours."""
     code = (
         "import time, numpy; start = time.process_time(); import softxent;"
         "print(time.process_time() - start)"

@@ -1,4 +1,4 @@
-"""The pool of freed blocks behind large outputs: what it keeps, for how long, and how to stop it."""
+"""The pool of freed blocks behind large outputs: what it keeps, how long, how to stop it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def test_freed_block_is_used_again() -> None:
     assert held() == 0
     del first
     assert held() == 8 * MIB
-    assert address(again := native.Storage(8 * MIB)) == where
+    again = native.Storage(8 * MIB)
+    assert address(again) == where
     assert held() == 0
     del again
     assert address(native.Storage(7 * MIB)) == where, "up to a quarter may be wasted"
@@ -51,8 +52,9 @@ def test_freed_block_is_used_again() -> None:
 def test_block_of_another_size_is_not_used(size: int) -> None:
     block = native.Storage(4 * MIB)
     del block
-    block = native.Storage(size)
+    other = native.Storage(size)
     assert held() == 4 * MIB
+    del other
 
 
 def test_smallest_block_that_fits_is_used() -> None:

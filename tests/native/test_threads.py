@@ -1,7 +1,7 @@
 """The pool of threads: rows cut along the row, callers at once, forks, signals.
 
-`contract/test_big.py` holds what a user sees of it; here is what only the native module's own limits
-bring out. All of this runs under ThreadSanitizer too (`make sanitize-thread`).
+`contract/test_big.py` holds what a user sees of it; here is what only the native module's own
+limits bring out. All of this runs under ThreadSanitizer too (`make sanitize-thread`).
 """
 
 from __future__ import annotations
