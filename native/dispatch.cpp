@@ -199,11 +199,13 @@ Tally tally_targets(const int64_t* target, int64_t rows, int64_t classes, int64_
   }
   double s = 0, e = 0;
   for (int64_t n = 0; n < rows; ++n) {
-    if (target[n] == ignore_index) continue;
-    const double x = (row_weight ? row_weight[n] : 1.0) * (weight ? weight[target[n]] : 1.0);
-    const double t = s + x, b = t - s;
-    e += (s - (t - b)) + (x - b);
-    s = t;
+    const int64_t t = target[n];
+    if (t == ignore_index) continue;
+    if (t < 0 || t >= classes) return {n};  // another thread changed it since it was counted
+    const double x = (row_weight ? row_weight[n] : 1.0) * (weight ? weight[t] : 1.0);
+    const double next = s + x, b = next - s;
+    e += (s - (next - b)) + (x - b);
+    s = next;
   }
   result.weight = s + e;
   return result;

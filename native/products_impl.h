@@ -1,0 +1,410 @@
+// The products for one instruction set: a micro-kernel of MR × 2 vectors that stay in registers, and the loops around it.
+//
+// All three products are C[i][j] += Σ_k a(i, k) b[k][j]: b is packed into panels of P items, two vectors wide, which stay in
+// the first-level cache; a is broadcast item by item from where it lies. In `logits` the lanes are rows of X and a is W.
+#pragma once
+#include "products.h"
+#include "vec.h"
+
+namespace softxent::SOFTXENT_NAMESPACE {
+
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kTileRows = 12;  // of 32 registers: 24 sums, two of b, the rest broadcast
+#else
+constexpr int kTileRows = 6;   // of 16
+#endif
+constexpr int64_t kPanelBytes = 32768;  // a packed panel of b
+constexpr int64_t kClassBlock = 96;     // classes of a tile of Z, of a block of Gᵀ: a multiple of kTileRows and of 16
+
+SX_INLINE vw fma(vw a, vw b, vw c) {
+#if defined(__AVX512F__)
+  return (vw)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__FMA__)
+  return (vw)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__aarch64__)
+  return (vw)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+  return a * b + c;
+#endif
+}
+
+// The type of sums and its vector.
+template <class C> struct Sum;
+template <> struct Sum<float> { typedef vw V; static constexpr int lanes = 2 * W; };
+template <> struct Sum<double> { typedef vd V; static constexpr int lanes = W; };
+template <class C> constexpr int panel = 2 * Sum<C>::lanes;                             // P
+template <class C> constexpr int64_t depth = kPanelBytes / (panel<C> * (int64_t)sizeof(C));  // k of one panel: 256 with AVX-512
+
+// Lines of memory to ask for ahead, a few at a time between the arithmetic: the weight comes from far away.
+struct Ahead {
+  const char* p = nullptr;
+  int64_t stride = 0, lines = 0, line = 0, left = 0;
+  Ahead() = default;
+  Ahead(const char* data, int64_t down, int64_t rows, int64_t bytes)
+      : p(data), stride(down), lines((bytes + 63) / 64), left(rows > 0 ? rows * lines : 0) {}
+  SX_INLINE_MEMBER void step() {
+    if (left <= 0) return;
+    __builtin_prefetch(p + line * 64, 0, 2);
+    if (++line == lines) {
+      line = 0;
+      p += stride;
+    }
+    --left;
+  }
+};
+
+// C (R × P, rows ldc apart) = or += a b. kPackedA: a(i, k) = a[k·kTileRows + i], else a[i·lda + k].
+template <class C, int R, bool kPackedA>
+SX_INLINE void tile(const C* __restrict a, int64_t lda, const C* __restrict b, int64_t k_end, C* __restrict c, int64_t ldc, bool add,
+                    Ahead& first, Ahead& second) {
+  typedef typename Sum<C>::V V;
+  constexpr int L = Sum<C>::lanes, P = panel<C>;
+  V sums[R][2];
+  for (int i = 0; i < R; ++i)
+    for (int j = 0; j < 2; ++j) {
+      if (add) memcpy(&sums[i][j], c + i * ldc + j * L, sizeof(V));
+      else sums[i][j] = V{};
+    }
+  for (int64_t k0 = 0; k0 < k_end; k0 += 8) {
+    first.step();
+    first.step();
+    second.step();
+    const int64_t k1 = k0 + 8 < k_end ? k0 + 8 : k_end;
+    for (int64_t k = k0; k < k1; ++k) {
+      V x[2];
+      memcpy(x, b + k * P, sizeof x);
+      for (int i = 0; i < R; ++i) {
+        const V y = (kPackedA ? a[k * kTileRows + i] : a[i * lda + k]) - V{};
+        for (int j = 0; j < 2; ++j) sums[i][j] = fma(y, x[j], sums[i][j]);
+      }
+    }
+  }
+  for (int i = 0; i < R; ++i) memcpy(c + i * ldc, sums[i], sizeof sums[i]);
+}
+
+// The same for any number of rows of a, and for fewer than P columns of C.
+template <class C, bool kPackedA>
+static void tiles(const C* a, int64_t lda, int64_t rows, const C* b, int64_t k_end, C* c, int64_t ldc, int64_t columns, bool add,
+                  Ahead& first, Ahead& second) {
+  constexpr int P = panel<C>, R = kTileRows;
+  if (columns < P) {  // through a whole tile
+    alignas(64) C whole[R * P];
+    for (int64_t i = 0; i < rows; i += R) {
+      const int64_t n = rows - i < R ? rows - i : R;
+      for (int64_t r = 0; r < n && add; ++r) memcpy(whole + r * P, c + (i + r) * ldc, columns * sizeof(C));
+      tiles<C, kPackedA>(a + (kPackedA ? i * k_end : i * lda), lda, n, b, k_end, whole, P, P, add, first, second);
+      for (int64_t r = 0; r < n; ++r) memcpy(c + (i + r) * ldc, whole + r * P, columns * sizeof(C));
+    }
+    return;
+  }
+  int64_t i = 0;
+  for (; i + R <= rows; i += R)
+    tile<C, R, kPackedA>(a + (kPackedA ? i * k_end : i * lda), lda, b, k_end, c + i * ldc, ldc, add, first, second);
+  const C* rest = a + (kPackedA ? i * k_end : i * lda);
+  for (; i + 3 <= rows; i += 3, rest += kPackedA ? 3 : 3 * lda) tile<C, 3, kPackedA>(rest, lda, b, k_end, c + i * ldc, ldc, add, first, second);
+  for (; i < rows; ++i, rest += kPackedA ? 1 : lda) tile<C, 1, kPackedA>(rest, lda, b, k_end, c + i * ldc, ldc, add, first, second);
+}
+
+// ---- packing ---------------------------------------------------------------------------------------------------------
+
+template <class C, class T> SX_INLINE C item(const char* p) { return (C)get((const T*)p); }
+
+template <class C, class T>
+static void convert(const char* from, int64_t right, int64_t n, C* to) {
+  if constexpr (sizeof(C) == sizeof(T)) {
+    if (right == (int64_t)sizeof(T)) {
+      memcpy(to, from, n * sizeof(T));
+      return;
+    }
+  }
+  int64_t i = 0;
+  if constexpr (sizeof(C) == 4 && sizeof(T) == 2) {
+    if (right == 2)
+      for (; i + 2 * W <= n; i += 2 * W) store_wide(to + i, load_wide((const T*)from + i));
+  }
+  for (; i < n; ++i) to[i] = item<C, T>(from + i * right);
+}
+
+// n items of a row, converted.
+template <class C>
+SX_INLINE void convert_row(const Plane& m, int64_t row, int64_t column, int64_t n, C* to) {
+  const char* from = m.at(row, column);
+  switch (m.dtype) {
+    case Dtype::f32: convert<C, float>(from, m.right, n, to); break;
+    case Dtype::f64: convert<C, double>(from, m.right, n, to); break;
+    case Dtype::bf16: convert<C, bf16>(from, m.right, n, to); break;
+    case Dtype::f16: convert<C, f16>(from, m.right, n, to); break;
+  }
+}
+
+// to[k][P] = rows k0 … k0+k_end of m, columns j0 … j0+P; zeros beyond the last column.
+template <class C>
+static void pack_rows(const Plane& m, int64_t k0, int64_t k_end, int64_t j0, C* to) {
+  constexpr int64_t P = panel<C>;
+  const int64_t n = m.columns - j0 < P ? m.columns - j0 : P;
+  for (int64_t k = 0; k < k_end; ++k) {
+    convert_row(m, k0 + k, j0, n, to + k * P);
+    for (int64_t j = n; j < P; ++j) to[k * P + j] = 0;
+  }
+}
+
+// to[k][P] = columns k of m, rows j0 … j0+P; zeros beyond the last row.
+template <class C>
+static void pack_columns(const Plane& m, int64_t j0, C* to) {
+  constexpr int64_t P = panel<C>, B = 256;
+  C row[B];
+  for (int64_t j = 0; j < P; ++j)
+    for (int64_t k0 = 0; k0 < m.columns; k0 += B) {
+      const int64_t n = m.columns - k0 < B ? m.columns - k0 : B;
+      if (j0 + j < m.rows) convert_row(m, j0 + j, k0, n, row);
+      for (int64_t k = 0; k < n; ++k) to[(k0 + k) * P + j] = j0 + j < m.rows ? row[k] : 0;
+    }
+}
+
+SX_INLINE int64_t whole(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+SX_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// Whether items can be broadcast from where they lie.
+template <class C> static bool lies_ready(const Plane& m) {
+  return m.dtype == (sizeof(C) == 4 ? Dtype::f32 : Dtype::f64) && m.right == (int64_t)sizeof(C) && m.down % (int64_t)sizeof(C) == 0 &&
+         reinterpret_cast<uintptr_t>(m.data) % sizeof(C) == 0;
+}
+
+// ---- Z = X Wᵀ + b: lanes are rows of X ----------------------------------------------------------------------------------
+
+#if defined(__AVX512F__)
+// 16 × 16 floats, transposed.
+SX_INLINE void transpose(const float* from, float* to, int64_t down) {
+  __m512 r[16], t[16];
+  for (int i = 0; i < 16; ++i) r[i] = _mm512_load_ps(from + i * panel<float>);
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+    t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4)
+    for (int h = 0; h < 2; ++h) {
+      const __m512d a = _mm512_castps_pd(t[i + h]), b = _mm512_castps_pd(t[i + 2 + h]);
+      r[i + 2 * h] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+      r[i + 2 * h + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+    }
+  for (int i = 0; i < 4; ++i) {
+    t[i] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0x88);
+    t[i + 4] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0xdd);
+    t[i + 8] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0x88);
+    t[i + 12] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0xdd);
+  }
+  for (int i = 0; i < 8; ++i) {
+    _mm512_storeu_ps(to + i * down, _mm512_shuffle_f32x4(t[i], t[i + 8], 0x88));
+    _mm512_storeu_ps(to + (i + 8) * down, _mm512_shuffle_f32x4(t[i], t[i + 8], 0xdd));
+  }
+}
+#endif
+
+// Z[n0 + j][v0 + i] = t[i][j]; rows of Z `down` items apart.
+template <class C>
+static void store_transposed(const C* t, int64_t classes, int64_t rows, C* z, int64_t down) {
+  constexpr int64_t P = panel<C>;
+  for (int64_t i0 = 0; i0 < classes; i0 += 16)
+    for (int64_t j0 = 0; j0 < rows; j0 += 16) {
+      const int64_t i1 = least(i0 + 16, classes), j1 = least(j0 + 16, rows);
+#if defined(__AVX512F__)
+      if constexpr (sizeof(C) == 4)
+        if (i1 - i0 == 16 && j1 - j0 == 16) {
+          transpose(t + i0 * P + j0, z + j0 * down + i0, down);
+          continue;
+        }
+#endif
+      for (int64_t j = j0; j < j1; ++j)
+        for (int64_t i = i0; i < i1; ++i) z[j * down + i] = t[i * P + j];
+    }
+}
+
+template <class C> static void logits_part(const Product& p, int64_t part, const C* packed, char* scratch) {
+  constexpr int64_t P = panel<C>, K = depth<C>, size = sizeof(C);
+  C* t = (C*)scratch;
+  C* converted = t + kClassBlock * P;
+  const int64_t v0 = part * kClassBlock, classes = least(kClassBlock, p.classes - v0), down = p.out.down / size;
+  const int64_t panels = whole(p.rows, P) / P, next = least(kClassBlock, p.classes - v0 - classes);
+  const C* w[2];
+  int64_t ldw[2];
+  Ahead ahead[2];
+  for (int term = 0; term < p.terms; ++term) {
+    const Plane& m = p.w[term];
+    if (lies_ready<C>(m)) {
+      w[term] = (const C*)m.at(v0, 0);
+      ldw[term] = m.down / size;
+      ahead[term] = Ahead(m.at(v0 + classes, 0), m.down, next, p.features * size);
+    } else {
+      w[term] = converted + term * kClassBlock * p.features;
+      ldw[term] = p.features;
+      for (int64_t i = 0; i < classes; ++i) convert_row(m, v0 + i, 0, p.features, (C*)w[term] + i * p.features);
+    }
+  }
+  for (int64_t b = 0; b < panels; ++b) {
+    bool add = false;
+    if (p.bias.data) {
+      for (int64_t i = 0; i < classes; ++i) {
+        C value;
+        convert_row(p.bias, 0, v0 + i, 1, &value);
+        for (int64_t j = 0; j < P; ++j) t[i * P + j] = value;
+      }
+      add = true;
+    }
+    // The lines of Z are asked for too: without it every store waits for its line.
+    C* z = (C*)p.out.at(b * P, v0);
+    const int64_t rows = least(P, p.rows - b * P);
+    Ahead lines((const char*)z, p.out.down, rows, classes * size);
+    for (int term = 0; term < p.terms; ++term)
+      for (int64_t k = 0; k < p.features; k += K) {
+        const C* x = packed + (term * panels + b) * P * p.features + k * P;
+        tiles<C, false>(w[term] + k, ldw[term], classes, x, least(K, p.features - k), t, P, P, add, ahead[term], lines);
+        add = true;
+      }
+    if (!add)
+      for (int64_t i = 0; i < classes * P; ++i) t[i] = 0;
+    store_transposed(t, classes, rows, z, down);
+  }
+}
+
+// ---- dX = G W: lanes are features ------------------------------------------------------------------------------------
+
+// Slice s of the classes and group d of the features.
+template <class C> static void input_part(const Product& p, int slices, int groups, int64_t part, C* sums, C* packed) {
+  constexpr int64_t P = panel<C>, K = depth<C>, size = sizeof(C);
+  const int64_t slice = part / groups, group = part % groups, panels = whole(p.features, P) / P;
+  const int64_t v_first = p.classes * slice / slices / K * K;
+  const int64_t v_last = slice + 1 == slices ? p.classes : p.classes * (slice + 1) / slices / K * K;
+  const int64_t first = panels * group / groups, last = panels * (group + 1) / groups;
+  C* out = slice ? sums + (slice - 1) * p.rows * p.features : (C*)p.out.data;
+  const int64_t down = slice ? p.features : p.out.down / size;
+  bool add = false;
+  for (int term = 0; term < p.terms; ++term) {
+    const Plane &w = p.w[term], &g = p.g[term];
+    for (int64_t v = v_first; v < v_last; v += K) {
+      const int64_t k = least(K, v_last - v), next = least(K, v_last - v - k);
+      const int64_t bytes = w.right < 0 ? 0 : least(last * P, p.features) * w.right - first * P * w.right;
+      Ahead weight(w.at(v + k, first * P), w.down, bytes > 0 ? next : 0, bytes);
+      Ahead gradient(g.at(0, v + k), g.down, next > 0 ? p.rows : 0, next * size);
+      for (int64_t d = first; d < last; ++d) {
+        pack_rows(w, v, k, d * P, packed);
+        const int64_t columns = least(P, p.features - d * P);
+        tiles<C, false>((const C*)g.at(0, v), g.down / size, p.rows, packed, k, out + d * P, down, columns, add, weight, gradient);
+      }
+      add = true;
+    }
+  }
+  if (!add)
+    for (int64_t n = 0; n < p.rows; ++n)
+      for (int64_t d = first * P; d < least(last * P, p.features); ++d) out[n * down + d] = 0;
+}
+
+// ---- dW += Gᵀ X: lanes are features ------------------------------------------------------------------------------------
+
+template <class C> static void weight_part(const Product& p, int64_t part, const C* packed, C* turned) {
+  constexpr int64_t P = panel<C>, K = depth<C>, R = kTileRows, size = sizeof(C);
+  const int64_t v0 = part * kClassBlock, classes = least(kClassBlock, p.classes - v0), panels = whole(p.features, P) / P;
+  const int64_t next = least(kClassBlock, p.classes - v0 - classes);
+  bool add = p.add;
+  for (int term = 0; term < p.terms; ++term) {
+    const Plane& g = p.g[term];
+    for (int64_t n = 0; n < p.rows; n += K) {
+      const int64_t k = least(K, p.rows - n);
+      // turned[i / R][k][R] = G[n + k][v0 + i]
+      for (int64_t r = 0; r < k; ++r) {
+        const C* row = (const C*)g.at(n + r, v0);
+        for (int64_t i = 0; i < classes; i += R)
+          for (int64_t j = 0; j < R; ++j) turned[i * k + r * R + j] = i + j < classes ? row[i + j] : 0;
+        if (p.column_sums && term == 0)
+          for (int64_t i = 0; i < classes; ++i) p.column_sums[v0 + i] += row[i];
+      }
+      if (!p.out.data) continue;
+      Ahead gradient(g.at(n, v0 + classes), g.down, next > 0 ? k : 0, next * size);
+      for (int64_t i = 0; i < classes; i += R) {
+        const int64_t rows = least(R, classes - i);
+        Ahead lines(p.out.at(v0 + i + rows, 0), p.out.down, least(R, p.classes - v0 - i - rows), p.features * size);
+        for (int64_t d = 0; d < panels; ++d) {
+          const C* x = packed + ((term * panels + d) * p.rows + n) * P;
+          tiles<C, true>(turned + i * k, 0, rows, x, k, (C*)p.out.at(v0 + i, d * P), p.out.down / size,
+                         least(P, p.features - d * P), add, gradient, lines);
+        }
+      }
+      add = true;
+    }
+  }
+  if (!add && p.out.data)
+    for (int64_t i = 0; i < classes; ++i) memset(p.out.at(v0 + i, 0), 0, p.features * size);
+}
+
+// ---- the table ---------------------------------------------------------------------------------------------------------
+
+template <class C> struct Products {
+  static constexpr int64_t P = panel<C>, size = sizeof(C);
+
+  static int64_t share_bytes(const Product& p, int slices) {
+    switch (p.kind) {
+      case ProductKind::logits: return p.terms * whole(p.rows, P) * p.features * size;
+      case ProductKind::input: return (slices - 1) * p.rows * p.features * size;
+      default: return p.out.data ? p.terms * p.rows * whole(p.features, P) * size : 0;
+    }
+  }
+  static int64_t scratch_bytes(const Product& p) {
+    switch (p.kind) {
+      case ProductKind::logits: {
+        bool ready = true;
+        for (int i = 0; i < p.terms; ++i) ready = ready && lies_ready<C>(p.w[i]);
+        return kClassBlock * (P + (ready ? 0 : p.terms * p.features)) * size;
+      }
+      case ProductKind::input: return kPanelBytes;
+      default: return (kClassBlock + kTileRows) * depth<C> * size;
+    }
+  }
+  static void prepare(const Product& p, char* share) {
+    C* to = (C*)share;
+    for (int term = 0; term < p.terms; ++term) {
+      if (p.kind == ProductKind::logits)
+        for (int64_t j = 0; j < p.rows; j += P, to += P * p.features) pack_columns(p.x[term], j, to);
+      else if (p.kind == ProductKind::weight && p.out.data)
+        for (int64_t d = 0; d < p.features; d += P, to += P * p.rows) pack_rows(p.x[term], 0, p.rows, d, to);
+    }
+  }
+  static void part(const Product& p, int slices, int groups, int64_t i, char* share, char* scratch) {
+    switch (p.kind) {
+      case ProductKind::logits: logits_part<C>(p, i, (const C*)share, scratch); break;
+      case ProductKind::input: input_part<C>(p, slices, groups, i, (C*)share, (C*)scratch); break;
+      default: weight_part<C>(p, i, (const C*)share, (C*)scratch); break;
+    }
+  }
+  static void finish(const Product& p, int slices, char* share) {
+    if (p.kind != ProductKind::input) return;
+    const C* sums = (const C*)share;
+    for (int s = 1; s < slices; ++s, sums += p.rows * p.features)
+      for (int64_t n = 0; n < p.rows; ++n) {
+        C* out = (C*)p.out.at(n, 0);
+        for (int64_t d = 0; d < p.features; ++d) out[d] += sums[n * p.features + d];
+      }
+  }
+};
+
+static int64_t product_share(const Product& p, int slices) {
+  return p.out.dtype == Dtype::f64 ? Products<double>::share_bytes(p, slices) : Products<float>::share_bytes(p, slices);
+}
+static int64_t product_scratch(const Product& p) {
+  return p.out.dtype == Dtype::f64 ? Products<double>::scratch_bytes(p) : Products<float>::scratch_bytes(p);
+}
+static void product_prepare(const Product& p, char* share) {
+  if (p.out.dtype == Dtype::f64) Products<double>::prepare(p, share);
+  else Products<float>::prepare(p, share);
+}
+static void product_part(const Product& p, int slices, int groups, int64_t i, char* share, char* scratch) {
+  if (p.out.dtype == Dtype::f64) Products<double>::part(p, slices, groups, i, share, scratch);
+  else Products<float>::part(p, slices, groups, i, share, scratch);
+}
+static void product_finish(const Product& p, int slices, char* share) {
+  if (p.out.dtype == Dtype::f64) Products<double>::finish(p, slices, share);
+  else Products<float>::finish(p, slices, share);
+}
+
+extern const ProductKernels product_kernels;
+const ProductKernels product_kernels = {kClassBlock, product_share, product_scratch, product_prepare, product_part, product_finish};
+
+}  // namespace softxent::SOFTXENT_NAMESPACE
