@@ -106,7 +106,7 @@ def _shout(out: Terminal, reason: str) -> None:
         out.print(line)
     out.print()
     # loss + gradient, float32, 2 threads: V = 10, 1000, 131072 took 12, 14 and 5 times as long
-    out.print("What it costs: results are as accurate, but take 5 to 14 times as long, on one")
+    out.print("What it costs: results are as accurate, but take 14 to 24 times as long, on one")
     out.print("thread.")
     out.print()
     for line in wrap(f"What to do: {remedy(reason)}", WIDTH):
