@@ -11,7 +11,7 @@ JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -qq --constraint constraints.txt
-DEV_PACKAGES := numpy scipy scikit-learn mpmath tqdm ml_dtypes \
+DEV_PACKAGES := numpy scipy scikit-learn mpmath tqdm ml_dtypes matplotlib jinja2 jax \
     pytest pytest-timeout pytest-xdist hypothesis ruff mypy pre-commit \
     nanobind scikit-build-core ninja build $(if $(shell command -v cmake),,cmake)
 

@@ -9,7 +9,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from softxent.cli import _machine, doctor
+import softxent.cli
+from softxent.cli import _advice, _machine, doctor
 from softxent.kernels import registry
 
 NOT_BUILT = "No module named 'softxent._native'"
@@ -185,6 +186,46 @@ def test_a_package_that_is_not_installed(call, native, monkeypatch):
     monkeypatch.setattr(_machine.metadata, "version", version)
     assert re.search(r"torch +not installed", call("doctor").out)
     assert json.loads(call("doctor", "--json").out)["versions"]["torch"] is None
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda info: info["pool"].update(enabled=False), "Unset SOFTXENT_POOL_BYTES"),
+        (lambda info: info["pool"].update(huge_pages="never"), "echo madvise >"),
+        (lambda info: info.update(threads=1), "1 of 2 CPUs are used."),
+        (lambda info: info.update(isa="baseline"), "though this CPU has avx2"),
+    ],
+)
+def test_what_could_be_faster_is_advice_and_no_finding(call, native, change, words):
+    change(native)
+    code, out, _ = call("doctor")
+    assert code == 0
+    assert words in " ".join(out.split()) and "nothing to put right" in out
+    assert len(json.loads(call("doctor", "--json").out)["advice"]) == 1
+
+
+def test_a_product_that_cannot_add_is_advice(call, native, monkeypatch):
+    fake_module(monkeypatch, "softxent.kernels.blas", road=lambda: "matmul: np.matmul; not 'numpy'")
+    code, out, _ = call("doctor")
+    assert code == 0
+    assert "pip install scipy" in out
+
+
+def test_nothing_to_advise_on_a_good_machine(call, native):
+    assert json.loads(call("doctor", "--json").out)["advice"] == []
+
+
+def test_says_which_commands_are_ready(call, native, monkeypatch):
+    installed = _advice._is_installed
+    monkeypatch.setattr(_advice, "_is_installed", lambda name: name != "jinja2" and installed(name))
+    code, out, _ = call("doctor")
+    assert code == 0  # an extra that nobody asked for is no fault
+    assert 'demo jinja2 missing: pip install "softxent[demo]"' in " ".join(out.split())
+    assert re.search(r"doctor +ready", out)
+    ready = json.loads(call("doctor", "--json").out)["commands"]
+    assert ready["doctor"] is None and "jinja2" in ready["demo"]
+    assert set(ready) == {command.name for command in softxent.cli.COMMANDS}
 
 
 @pytest.mark.parametrize("state", ["native", "no_native"])

@@ -9,18 +9,23 @@ import platform
 from importlib import metadata
 from typing import Any
 
+from softxent.cli import _advice
+
 SCHEMA_VERSION = 1
 # What each package is for here. Versions are read from the packages' metadata: importing torch or
 # jax to ask would take seconds.
 PACKAGES = {
     "numpy": "required",
-    "scipy": "softxent demo; BLAS where NumPy hides its own",
     "ml_dtypes": "bfloat16 arrays",
-    "scikit-learn": "softxent demo",
-    "mpmath": "softxent demo",
-    "tqdm": "softxent demo",
-    "torch": "CPU tensors come in without a copy",
-    "jax": "CPU arrays come in without a copy",
+    "scipy": "demo; a peer; BLAS where NumPy hides its own",
+    "scikit-learn": "demo; a peer",
+    "mpmath": "demo, accuracy: the exact values",
+    "matplotlib": "demo, bench: the pictures",
+    "jinja2": "demo: the report",
+    "threadpoolctl": "demo",
+    "tqdm": "demo, bench, accuracy: progress bars",
+    "torch": "a peer; its CPU tensors come in without a copy",
+    "jax": "a peer; its CPU arrays come in without a copy",
 }
 BUILD_AGAIN = (
     "SOFTXENT_REQUIRE_NATIVE=1 pip install -v --no-deps --no-cache-dir --force-reinstall softxent"
@@ -36,7 +41,7 @@ def collect() -> dict[str, Any]:
     implementation = _implementation(findings)
     if silent and not implementation["available"].get("native"):
         findings.append(f"softxent._native does not report on itself: {silent}")
-    return {
+    report: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "softxent": softxent.__version__,
         "implementation": implementation,
@@ -49,8 +54,10 @@ def collect() -> dict[str, Any]:
         "platform": platform.platform(),
         "versions": {name: _version(name) for name in PACKAGES},
         "environment": {k: v for k, v in sorted(os.environ.items()) if k.startswith("SOFTXENT_")},
+        "commands": _advice.commands(),
         "findings": findings,
     }
+    return report | {"advice": _advice.advice(report)}
 
 
 def remedy(reason: str) -> str:

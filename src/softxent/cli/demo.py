@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from softxent.cli._minibatch import Batch
 
 SCHEMA_VERSION = 1
+EXTRA = "demo"
 NEEDS = {
     "sklearn": "scikit-learn",
     "scipy": "scipy",
     "mpmath": "mpmath",
     "threadpoolctl": "threadpoolctl",
     "tqdm": "tqdm",
+    "jinja2": "jinja2",
+    "matplotlib": "matplotlib",
 }
 DESCRIPTION = """\
 Shows the formula at work on real data, and checks it:

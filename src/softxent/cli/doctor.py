@@ -13,10 +13,12 @@ from softxent.cli._terminal import WIDTH, Terminal, table, wrap
 
 DESCRIPTION = """\
 Says which implementation of softxent runs on this machine and why each other
-cannot, the instruction set, threads, allocator and BLAS in use, and the
-versions around it. Imports no package that softxent itself would not.
+cannot; the instruction set, threads, allocator, huge pages and BLAS in use;
+the versions around it; which commands are ready and what the others lack.
+Imports no package that softxent itself would not.
 
-Exits 1 if something should be put right; it says what, and how."""
+Exits 1 if something should be put right (✗); it says what, and how. What
+could merely be faster (•) does not change the exit code."""
 
 # What the system's setting for transparent huge pages means for large outputs.
 HUGE_PAGES = {
@@ -53,12 +55,13 @@ def show(out: Terminal, report: dict[str, Any]) -> None:
     rows += [(n, v or "not installed", PACKAGES[n]) for n, v in report["versions"].items()]
     for row, line in zip(rows, table(rows, "<<<", gap="  "), strict=True):
         out.print("  " + (out.style(line, "dim") if row[1] == "not installed" else line))
+    out.title("Commands")
+    _show_pairs(out, [(name, lacks or "ready") for name, lacks in report["commands"].items()])
     out.print()
     for finding in report["findings"]:
-        first, *rest = wrap(finding, WIDTH - 4)
-        out.print("  " + out.style("✗", "red", "bold") + f" {first}")
-        for line in rest:
-            out.print(f"    {line}")
+        _show_item(out, out.style("✗", "red", "bold"), finding)
+    for text in report["advice"]:
+        _show_item(out, out.style("•", "yellow"), text)
     if not report["findings"]:
         out.print("  " + out.style("✓", "green") + " nothing to put right")
 
@@ -105,7 +108,6 @@ def _shout(out: Terminal, reason: str) -> None:
     for line in wrap(f"Why: {reason}", WIDTH):
         out.print(line)
     out.print()
-    # loss + gradient, float32, 2 threads: V = 10, 1000, 131072 took 12, 14 and 5 times as long
     out.print("What it costs: results are as accurate, but take 14 to 24 times as long, on one")
     out.print("thread.")
     out.print()
@@ -115,6 +117,13 @@ def _shout(out: Terminal, reason: str) -> None:
         out.print("    " + " \\\n        ".join(wrap(BUILD_AGAIN, 60)))
     out.print(bar)
     out.print()
+
+
+def _show_item(out: Terminal, mark: str, text: str) -> None:
+    first, *rest = wrap(text, WIDTH - 4)
+    out.print(f"  {mark} {first}")
+    for line in rest:
+        out.print(f"    {line}")
 
 
 def _show_pairs(out: Terminal, pairs: list[tuple[str, str]]) -> None:
