@@ -10,6 +10,7 @@
 
 #include "dispatch.h"
 #include "memory.h"
+#include "products.h"
 
 namespace nb = nanobind;
 using namespace softxent;
@@ -45,7 +46,8 @@ class View {
     if (!format() || !std::strchr(formats, format()) || buffer_.itemsize != sizeof(T)) fail("has the wrong type");
     const bool fits = buffer_.len % (Py_ssize_t)sizeof(T) == 0 && buffer_.len / (Py_ssize_t)sizeof(T) == count;  // a product may overflow
     if (!fits || !PyBuffer_IsContiguous(&buffer_, 'C')) fail("has the wrong size or layout");
-    if (reinterpret_cast<uintptr_t>(buffer_.buf) % alignof(T)) fail("is misaligned");
+    // an array of no items may point anywhere
+    if (count && reinterpret_cast<uintptr_t>(buffer_.buf) % alignof(T)) fail("is misaligned");
     return static_cast<T*>(buffer_.buf);
   }
 
@@ -80,6 +82,20 @@ class View {
       m.axes = 1;
       m.shape[0] = 1;
     }
+    return m;
+  }
+
+  // A matrix for a product.
+  Plane plane() const {
+    Plane m;
+    if (!held_) return m;
+    if (buffer_.ndim != 2) fail("is not a matrix");
+    m.data = static_cast<char*>(buffer_.buf);
+    m.dtype = matrix().dtype;
+    m.rows = buffer_.shape[0];
+    m.columns = buffer_.shape[1];
+    m.down = buffer_.strides[0];
+    m.right = buffer_.strides[1];
     return m;
   }
 
@@ -196,6 +212,81 @@ nb::tuple tally(nb::handle target_, int64_t classes, int64_t ignore_index, nb::h
   return nb::make_tuple(result.bad_row, result.count, result.weight);
 }
 
+// Sums over terms (X, W) or (G, W) or (G, X): each argument of `product` is None or a matrix, the second term's end in 2.
+void product(int kind, nb::handle x_, nb::handle w_, nb::handle g_, nb::handle x2_, nb::handle w2_, nb::handle g2_, nb::handle bias_,
+             nb::handle out_, nb::handle column_sums_, bool add, int threads) {
+  Product p;
+  if (kind < 0 || kind > (int)ProductKind::weight) throw nb::value_error("softxent._native: unknown kind of product");
+  if (threads < 1 || threads > kMostThreads) throw nb::value_error("softxent._native: number of threads outside [1, 1024]");
+  p.kind = (ProductKind)kind;
+  p.add = add;
+  const View x(x_, "x"), w(w_, "w"), g(g_, "g"), x2(x2_, "x2"), w2(w2_, "w2"), g2(g2_, "g2"), bias(bias_, "bias"),
+      out(out_, "out", true), sums(column_sums_, "column_sums", true);
+  const View* const left[] = {p.kind == ProductKind::logits ? &x : &g, p.kind == ProductKind::logits ? &x2 : &g2};
+  const View* const right[] = {p.kind == ProductKind::weight ? &x : &w, p.kind == ProductKind::weight ? &x2 : &w2};
+  const bool sums_alone = p.kind == ProductKind::weight && !out && sums && g;
+  if (!out && !sums_alone) throw nb::value_error("softxent._native: out is missing");
+  p.out = out.plane();
+  const Plane like = sums_alone ? g.plane() : p.out;
+  p.sum = like.dtype;
+  const int64_t size = p.sum == Dtype::f64 ? 8 : 4;
+  const auto side_by_side = [&](const View& v, const Plane& m) {
+    const bool aligned = reinterpret_cast<uintptr_t>(m.data) % size == 0 && m.down % size == 0;
+    if (m.dtype != p.sum || !aligned || (m.right != size && m.columns > 1)) v.fail("has the wrong type or layout");
+  };
+  if (p.sum != Dtype::f32 && p.sum != Dtype::f64) out.fail("has the wrong type");
+  side_by_side(sums_alone ? g : out, like);
+  // the sizes, by the kind: out is N × V, N × D or V × D
+  p.rows = p.kind == ProductKind::weight ? -1 : p.out.rows;
+  p.classes = p.kind == ProductKind::logits ? p.out.columns : p.kind == ProductKind::weight && out ? p.out.rows : -1;
+  p.features = p.kind == ProductKind::logits ? -1 : p.out.columns;
+  const auto fits = [](const View& v, const Plane& m, int64_t& rows, int64_t& columns) {
+    if (rows < 0) rows = m.rows;
+    if (columns < 0) columns = m.columns;
+    if (m.rows != rows || m.columns != columns) v.fail("has the wrong shape");
+  };
+  if (sums_alone) {
+    p.g[0] = like;
+    p.terms = 1;
+    p.features = 0;
+    fits(g, like, p.rows, p.classes);
+  }
+  for (int i = 0; i < 2 && !sums_alone; ++i) {
+    const View &a = *left[i], &b = *right[i];
+    if ((bool)a != (bool)b) throw nb::value_error("softxent._native: half a term is missing");
+    if (!a) continue;
+    const Plane l = a.plane(), r = b.plane();
+    if (p.kind != ProductKind::logits) side_by_side(a, l);
+    switch (p.kind) {
+      case ProductKind::logits: fits(a, l, p.rows, p.features), fits(b, r, p.classes, p.features), p.x[p.terms] = l, p.w[p.terms] = r; break;
+      case ProductKind::input: fits(a, l, p.rows, p.classes), fits(b, r, p.classes, p.features), p.g[p.terms] = l, p.w[p.terms] = r; break;
+      default: fits(a, l, p.rows, p.classes), fits(b, r, p.rows, p.features), p.g[p.terms] = l, p.x[p.terms] = r; break;
+    }
+    ++p.terms;
+  }
+  if (p.rows < 0) p.rows = 0;  // no term: only what there is to write matters
+  if (p.classes < 0) p.classes = 0;
+  if (p.features < 0) p.features = 0;
+  if (bias) {
+    p.bias = bias.plane();
+    int64_t one = 1;
+    fits(bias, p.bias, one, p.classes);
+  }
+  if (sums) p.column_sums = sums.vector<double>("d", p.classes);
+  ProductOutcome outcome;
+  {
+    nb::gil_scoped_release nogil;
+    outcome = run_product(p, threads, python_signal);
+  }
+  if (outcome == ProductOutcome::interrupted) throw nb::python_error();
+  if (outcome == ProductOutcome::out_of_memory) throw std::bad_alloc();
+}
+
+nb::tuple bytes_of_products(bool exact, int64_t classes, int64_t features, int terms, int threads) {
+  const ProductBytes bytes = product_bytes(exact ? Dtype::f64 : Dtype::f32, classes, features, terms, threads);
+  return nb::make_tuple(bytes.row, bytes.fixed);
+}
+
 // Memory of an output array: Python's reference keeps it, its end gives the block back to the pool.
 struct Storage {
   Block block;
@@ -264,6 +355,12 @@ NB_MODULE(_native, m) {
         nb::arg("z_factor") = 1.0, "Runs one operation over all rows; returns the sums of losses and of z-losses.");
   m.def("tally", &tally, nb::arg("target"), nb::arg("classes"), nb::arg("ignore_index"), nb::arg("weight").none(),
         nb::arg("row_weight").none(), "(first row with a bad class index or -1, rows that count, their weight)");
+  m.def("product", &product, nb::arg("kind"), nb::kw_only(), nb::arg("x").none() = none, nb::arg("w").none() = none,
+        nb::arg("g").none() = none, nb::arg("x2").none() = none, nb::arg("w2").none() = none, nb::arg("g2").none() = none,
+        nb::arg("bias").none() = none, nb::arg("out").none() = none, nb::arg("column_sums").none() = none, nb::arg("add") = false,
+        nb::arg("threads"), "One product of a linear layer (products.h), a sum over up to two terms.");
+  m.def("product_bytes", &bytes_of_products, nb::arg("exact"), nb::arg("classes"), nb::arg("features"), nb::arg("terms"),
+        nb::arg("threads"), "(for each row, once): the most memory that products allocate.");
   nb::class_<Storage>(m, "Storage", nb::type_slots(storage_slots), "Pooled memory, through the buffer protocol.")
       .def(nb::init<Py_ssize_t>());
   m.def("release_memory", &release_memory, "Gives pooled memory back to the system; how many bytes.");

@@ -5,8 +5,9 @@
 //   input    dX = G W            (N × D)
 //   weight   dW = or += Gᵀ X     (V × D), and the column sums of G
 // each a sum over up to two terms, which is what derivatives along a direction need. A BLAS copies the weight into an order
-// of its own for every product; with few rows that costs as much as a third of the arithmetic. Here the few rows are
-// copied, and the weight is read as it lies.
+// of its own for every product; with few rows that costs as much as a third of the arithmetic, and its threads go on
+// spinning for milliseconds while ours want the core. Here the few rows are copied, the weight is read as it lies, and one
+// pool of threads does everything.
 #pragma once
 #include "pool.h"
 #include "rows.h"
@@ -30,29 +31,29 @@ struct Product {
   Plane x[2], w[2];  // X and W of each term, of any dtype and strides; a kind looks at those it needs
   Plane g[2];        // G, items side by side, of the type of `out`
   Plane bias;        // (1, V), of any dtype
-  Plane out;         // float32 or float64, items side by side
+  Plane out;         // float32 or float64, items side by side; the column sums alone need none
+  Dtype sum = Dtype::f32;         // the type of G and of `out`
   double* column_sums = nullptr;  // (V,): the first G's are added
   bool add = false;               // weight: add to what is there
+  int slices = 1;                 // input: slices of the classes whose G W are summed at the end
+  int groups = 1;                 // input: groups of features, each a piece of work
 };
 
-// What one instruction set offers. `share` is what the threads work on together, `scratch` one thread's own.
+// What one instruction set offers. `share` is what the threads work on together, `scratch` one thread's own, in bytes.
 struct ProductKernels {
-  int64_t (*share_bytes)(const Product&, int slices);
-  int64_t (*scratch_bytes)(const Product&);
-  void (*prepare)(const Product&, char* share);  // before all parts
-  int64_t (*parts)(const Product&, int slices);
-  void (*part)(const Product&, int slices, int64_t i, char* share, char* scratch);
-  void (*finish)(const Product&, int slices, char* share);  // after all parts
+  int64_t (*share)(const Product&);
+  int64_t (*scratch)(const Product&);
+  int64_t (*pieces)(const Product&);
+  void (*prepare)(const Product&, char* share);  // before all pieces
+  void (*piece)(const Product&, int64_t i, char* share, char* scratch);
+  void (*finish)(const Product&, char* share);  // after all pieces
 };
 
-// Slices of V whose G W are summed at the end: one a thread, unless that took more than an eighth of the logits.
-int product_slices(int64_t classes, int64_t features, int threads);
-
-// The most memory that a product allocates: for each row, and once.
+// The most memory that products of this size allocate: for each row, and once.
 struct ProductBytes { int64_t row, fixed; };
-ProductBytes product_bytes(Dtype sum, int64_t classes, int64_t features, int threads);
+ProductBytes product_bytes(Dtype sum, int64_t classes, int64_t features, int terms, int threads);
 
 enum class ProductOutcome { done, interrupted, out_of_memory };
-ProductOutcome run_product(const Product& p, Interrupted interrupted);
+ProductOutcome run_product(Product& p, int threads, Interrupted interrupted);
 
 }  // namespace softxent

@@ -85,6 +85,7 @@ struct Kernels {
   int64_t (*count_targets)(const int64_t* target, int64_t n, int64_t classes, int64_t ignore_index, bool* bad);
   // rows [first, last); the sums of their losses and z-losses are added into sums[0], sums[1]
   void (*rows)(const Problem&, int64_t first, int64_t last, char* scratch, const Parallel&, double* sums);
+  const struct ProductKernels* products;  // products.h
 };
 
 // Rows are handed out, and their losses summed, in blocks of this many: fixed by V alone, so that sums do not depend on

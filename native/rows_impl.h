@@ -1,6 +1,7 @@
 // One instruction set's kernels: which road a row takes. Included last by rows_<instruction set>.cpp, which names the
 // namespace; the road depends on the options, V and the dtype alone.
 #pragma once
+#include "products_impl.h"
 #include "row_dense.h"
 
 namespace softxent::SOFTXENT_NAMESPACE {
@@ -68,6 +69,6 @@ static int64_t count_targets(const int64_t* target, int64_t n, int64_t classes, 
 #define SX_TEXT_(x) #x
 #define SX_TEXT(x) SX_TEXT_(x)
 extern const Kernels kernels;
-const Kernels kernels = {SX_TEXT(SOFTXENT_NAMESPACE), scratch, count_targets, rows};
+const Kernels kernels = {SX_TEXT(SOFTXENT_NAMESPACE), scratch, count_targets, rows, &product_kernels};
 
 }  // namespace softxent::SOFTXENT_NAMESPACE

@@ -43,6 +43,24 @@ def tally(
     weight: Array | None,
     row_weight: Array | None,
 ) -> tuple[int, int, float]: ...
+def product(
+    kind: int,
+    *,
+    x: Array | None = None,
+    w: Array | None = None,
+    g: Array | None = None,
+    x2: Array | None = None,
+    w2: Array | None = None,
+    g2: Array | None = None,
+    bias: Array | None = None,
+    out: Array | None = None,
+    column_sums: Array | None = None,
+    add: bool = False,
+    threads: int,
+) -> None: ...
+def product_bytes(
+    exact: bool, classes: int, features: int, terms: int, threads: int
+) -> tuple[int, int]: ...
 def release_memory() -> int: ...
 def set_num_threads(n: int) -> None: ...
 def get_num_threads() -> int: ...

@@ -40,7 +40,7 @@ def native(monkeypatch):
         "compiler": "g++ 12.2.0",
     }
     fake_module(monkeypatch, "softxent._native", info=lambda: info)
-    fake_module(monkeypatch, "softxent.kernels.blas", road=lambda: "SciPy's OpenBLAS")
+    fake_module(monkeypatch, "softxent.kernels.products", road=lambda: "SciPy's OpenBLAS")
     monkeypatch.setattr(registry, "available", lambda: {"native": None, "numpy": None})
     monkeypatch.setattr(registry, "pick", lambda name=None: SimpleNamespace(name="native"))
     return info
@@ -159,7 +159,7 @@ def test_a_blas_road_that_fails_is_a_finding(call, native, monkeypatch):
     def road():
         raise ValueError("SOFTXENT_BLAS: 'abacus'; expected one of numpy, scipy, matmul")
 
-    fake_module(monkeypatch, "softxent.kernels.blas", road=road)
+    fake_module(monkeypatch, "softxent.kernels.products", road=road)
     code, out, _ = call("doctor")
     assert code == 1
     assert "none (ValueError)" in out and "SOFTXENT_BLAS: 'abacus'; expected" in out
@@ -206,7 +206,9 @@ def test_what_could_be_faster_is_advice_and_no_finding(call, native, change, wor
 
 
 def test_a_product_that_cannot_add_is_advice(call, native, monkeypatch):
-    fake_module(monkeypatch, "softxent.kernels.blas", road=lambda: "matmul: np.matmul; not 'numpy'")
+    fake_module(
+        monkeypatch, "softxent.kernels.products", road=lambda: "matmul: np.matmul; not 'numpy'"
+    )
     code, out, _ = call("doctor")
     assert code == 0
     assert "pip install scipy" in out

@@ -60,7 +60,7 @@ def _all(report: dict[str, Any]) -> Iterable[str | None]:
             f"The kernels for {isa['chosen']} run, though this CPU has {isa['supported'][-1]}."
             " Unset SOFTXENT_ISA."
         )
-    if report["linear_blas"].startswith("matmul"):
+    if report["linear_products"].startswith("matmul"):
         yield (
             "The linear loss adds with np.matmul and a temporary, since NumPy shows no BLAS here"
             " and SciPy's cannot be used: pip install scipy, and unset SOFTXENT_BLAS."

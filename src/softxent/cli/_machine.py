@@ -48,7 +48,7 @@ def collect() -> dict[str, Any]:
         "instruction_set": _instruction_set(native, findings),
         "threads": _threads(native, findings),
         "allocator": native.get("pool"),
-        "linear_blas": _blas_road(findings),
+        "linear_products": _products_road(findings),
         "compiler": native.get("compiler"),
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -136,9 +136,9 @@ def _asked_for(variable: str, used: object, findings: list[str]) -> str | None:
     return None
 
 
-def _blas_road(findings: list[str]) -> str:
+def _products_road(findings: list[str]) -> str:
     try:
-        return str(importlib.import_module("softxent.kernels.blas").road())
+        return str(importlib.import_module("softxent.kernels.products").road())
     except Exception as error:
         findings.append(str(error))
         return f"none ({type(error).__name__})"

@@ -83,7 +83,7 @@ def _running(report: dict[str, Any]) -> list[tuple[str, str]]:
     if pool is not None:
         mode = pool.get("huge_pages", "unknown")
         pairs.append(("  huge pages", HUGE_PAGES.get(mode, mode)))
-    pairs.append(("linear loss BLAS", report["linear_blas"]))
+    pairs.append(("linear products", report["linear_products"]))
     if report["compiler"]:
         pairs.append(("compiler", report["compiler"]))
     pairs += [(name, f"{value} (set)") for name, value in report["environment"].items()]

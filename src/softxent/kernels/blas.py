@@ -140,7 +140,8 @@ class _Closed(Exception):
 
 @cache
 def _default() -> str | None:
-    return os.environ.get("SOFTXENT_BLAS") or None
+    name = os.environ.get("SOFTXENT_BLAS") or None
+    return None if name == "native" else name  # our own products (products.py), a BLAS beside them
 
 
 @cache

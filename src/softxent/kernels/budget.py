@@ -33,7 +33,7 @@ class LinearPlan(NamedTuple):
     tile: int
     """Classes in a tile, where the weight has to be converted or a product cannot add; else 0."""
     blas: str
-    """The road of the matrix products: "numpy", "scipy" or "matmul"."""
+    """Who makes the matrix products: "native", ours, or a BLAS: "numpy", "scipy" or "matmul"."""
 
 
 class Needs(NamedTuple):

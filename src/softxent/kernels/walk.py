@@ -1,7 +1,7 @@
 """The walk over chunks of rows: their logits in one scratch that stays within a memory budget.
 
-Nothing is copied that a BLAS can read as it lies. What it cannot (bfloat16 and float16, odd
-strides) is converted chunk by chunk, the weight tile by tile of classes, inside the budget.
+Nothing is copied that the products can read as it lies. What they cannot (rows of bfloat16 and
+float16, odd strides) is converted chunk by chunk, inside the budget.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from softxent.contracts import Array, Rows, loss_dtype
 from softxent.kernels import memory
 from softxent.kernels.blas import Blas
 from softxent.kernels.budget import LinearPlan, Needs, make_plan
+from softxent.kernels.products import choose
 from softxent.kernels.registry import Kernels
 from softxent.kernels.rows_of import Index, RowsOf
 
@@ -115,12 +116,17 @@ class Walk:
         soft = problem.rows.soft
         self.soft = None if soft is None else self._rows_of(soft)
         self.input_grads = None if out.input is None else self._rows_of(out.input)
-        self.converts = not self._is_ready(problem.weight) or (
-            along.linear_weight is not None and not self._is_ready(along.linear_weight)
-        )
         # bfloat16 and float16: chunks add into float32, and the sum is rounded once.
         self.accumulates = out.linear_weight is not None and self.dtype != problem.input.dtype
-        self.tiles = self._needs_tile()
+        weights = (problem.weight, along.linear_weight)
+        self.products = choose(
+            problem.blas,
+            native=problem.kernels.name == "native",
+            dtype=self.dtype,
+            weights=[weight for weight in weights if weight is not None],
+            weight_sum=None if self.accumulates else out.linear_weight,
+            max_memory=problem.max_memory,
+        )
         self.plan, self._stride = self._make_plan()
 
     def chunks(self) -> Iterator[Chunk]:
@@ -128,59 +134,18 @@ class Walk:
         problem, plan = self.problem, self.plan
         if not plan.chunks:
             return
-        n_classes, n_features = problem.weight.shape
         whole = memory.empty((self.planes, plan.rows, self._stride), self.dtype)
-        scratch = whole[:, :, :n_classes]
-        tile = (plan.tile, n_features)
-        self._converted = np.empty(tile if self.converts else (0, n_features), self.dtype)
-        self.tile = np.empty(tile, self.dtype) if self.tiles else None
+        scratch = whole[:, :, : len(problem.weight)]
+        self.products.allocate(plan.tile)
         for index, size in self._indices():
             z, tangent = scratch[0, :size], scratch[-1, : size if self.planes == 2 else 0]
             x = self.inputs.read(index)
             x_along = None if self.inputs_along is None else self.inputs_along.read(index)
-            self._affine(z, [(x, problem.weight)], problem.bias)
+            self.products.logits(z, [(x, problem.weight)], problem.bias)
             if self.planes == 2:
                 terms = [(x_along, problem.weight), (x, self.along.linear_weight)]
-                self._affine(tangent, terms, self.along.linear_bias)
+                self.products.logits(tangent, terms, self.along.linear_bias)
             yield Chunk(index, size, self._rows(index, z), x, x_along, tangent)
-
-    def times_weight(self, g: Array, weight: Array, out: Array, *, add: bool) -> None:
-        """Write G W, or add it."""
-        for classes, part in self._parts(weight):
-            self.problem.blas.product(g[:, classes], part, out, add=add, tile=self.tile)
-            add = True
-
-    def _affine(
-        self, z: Array, terms: list[tuple[Array | None, Array | None]], bias: Array | None
-    ) -> None:
-        """Write z = b + the sum of X W^T over the terms that have both."""
-        blas = self.problem.blas
-        # The bias goes in first if products can add to it: that saves reading z once more.
-        first = bias is not None and bool(blas.gemm)
-        if first:
-            np.copyto(z, bias)  # type: ignore[arg-type]
-        add = first
-        for x, weight in terms:
-            if x is not None and weight is not None:
-                for classes, part in self._parts(weight):
-                    blas.product(x, part.T, z[:, classes], add=add, tile=self.tile)
-                add = True
-        if bias is not None and not first:
-            if add:
-                np.add(z, bias, out=z)
-            else:
-                np.copyto(z, bias)
-
-    def _parts(self, weight: Array) -> Iterator[tuple[slice, Array]]:
-        """Yield (classes, their rows of the weight): all of them, or converted tile by tile."""
-        if self._is_ready(weight):
-            yield slice(None), weight
-            return
-        for start in range(0, len(weight), self.plan.tile):
-            part = weight[start : start + self.plan.tile]
-            tile = self._converted[: len(part)]
-            np.copyto(tile, part)
-            yield slice(start, start + len(part)), tile
 
     def _indices(self) -> Iterator[tuple[Index, int]]:
         numbers = None if self.ignored is None else np.flatnonzero(~self.ignored)
@@ -201,33 +166,24 @@ class Walk:
         picked = self.ignored is not None
         return RowsOf(array, self.dtype, self.problem.blas, picked=picked)
 
-    def _is_ready(self, matrix: Array) -> bool:
-        return matrix.dtype == self.dtype and self.problem.blas.takes(matrix)
-
-    def _needs_tile(self) -> bool:
-        """Say whether some product has to add, or write, where the BLAS cannot."""
-        blas, grad = self.problem.blas, self.out.linear_weight
-        if not blas.gemm:
-            return grad is not None or self.planes == 2 or self.converts
-        return grad is not None and not self.accumulates and not blas.takes(grad)
-
     def _make_plan(self) -> tuple[LinearPlan, int]:
         """Return the plan, and the items from one row of logits to the next."""
         problem, item = self.problem, self.dtype.itemsize
         n_classes, n_features = problem.weight.shape
-        row = self.row_bytes + self.inputs.bytes_to_read()
+        products = self.products.bytes
+        row = products.row + self.row_bytes + self.inputs.bytes_to_read()
         row += 0 if self.inputs_along is None else self.inputs_along.bytes_to_read()
         row += 0 if self.soft is None else self.soft.bytes_to_take()
         row += 0 if self.input_grads is None else self.input_grads.bytes_to_write()
         needs = Needs(
             row=self.planes * n_classes * item + row,
-            tile=(self.converts + self.tiles) * n_features * item,
+            tile=products.tile,
             # The bias gradient's sum in float64, and the sum of one block of rows.
-            fixed=0 if self.out.linear_bias is None else n_classes * (8 + item),
+            fixed=products.fixed + (0 if self.out.linear_bias is None else n_classes * (8 + item)),
             accumulator=n_classes * n_features * item if self.accumulates else 0,
         )
         plan = make_plan(
-            problem.where, problem.max_memory, problem.count, n_classes, needs, problem.blas.name
+            problem.where, problem.max_memory, problem.count, n_classes, needs, self.products.name
         )
         # Rows a multiple of 4 KiB apart fall into the same cache sets: 64 bytes between them made
         # the product for dW 9 % faster (131072 classes). They are not worth a chunk more.
