@@ -17,7 +17,7 @@ DEV_PACKAGES := numpy scipy scikit-learn mpmath tqdm ml_dtypes matplotlib jinja2
 
 NATIVE := CMakeLists.txt pyproject.toml $(shell find native -type f -not -name '*.md' 2>/dev/null)
 
-.PHONY: help setup demo test lint format bench sanitize sanitize-address sanitize-thread \
+.PHONY: help setup demo test lint format bench ladder figures fuzz sanitize sanitize-address sanitize-thread \
     sanitize-arm64 clean FORCE
 
 help:  ## list the targets
@@ -25,8 +25,9 @@ help:  ## list the targets
 
 setup: $(VENV)/.installed  ## build the development environment in .venv, native kernels included
 
-demo: $(VENV)/.installed  ## train a softmax classifier on real data and check its gradient
-	$(BIN)/softxent demo
+demo: $(VENV)/.installed  ## train a classifier on real data, check its gradient, write build/demo.html
+	@mkdir -p build
+	$(BIN)/softxent demo --report build/demo.html
 
 test: $(VENV)/.installed  ## run all tests (ARGS='-k name' for some of them)
 	$(BIN)/python -m pytest --quiet --numprocesses $(JOBS) --dist worksteal $(ARGS)
@@ -40,8 +41,17 @@ format: $(VENV)/.packages  ## let ruff format the tree and mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.installed  ## run every benchmark (minutes; wants an idle machine)
-	for script in bench/[a-z]*.py; do $(BIN)/python "$$script"; done
+bench: $(VENV)/.installed  ## softxent beside its peers (6 minutes; wants an idle machine)
+	$(BIN)/softxent bench $(ARGS)
+
+ladder: $(VENV)/.installed  ## what each step of the kernel earns: build bench/ladder.cpp and run it
+	$(BIN)/python bench/ladder.py $(ARGS)
+
+figures: $(VENV)/.installed  ## measure every table and chart of the documents anew (an idle machine, 20 minutes)
+	for script in numerics ladder linear peers; do $(BIN)/python bench/$$script.py --write; done
+
+fuzz: $(VENV)/.installed  ## a million random calls against the reference (ARGS='--seed 1' for others)
+	$(BIN)/python -m tests.fuzz --calls 1000000 --jobs $(JOBS) $(ARGS)
 
 clean:  ## remove everything that was built or cached, the environment too
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -75,7 +85,7 @@ $(VENV)/.modules: $(VENV)/.packages FORCE
 # ---- Each instrumented build lives apart, in build/; .ci/sanitize says how ----
 sanitize: sanitize-address sanitize-thread sanitize-arm64  ## all three of the next
 
-sanitize-address: $(VENV)/.packages  ## contract tests under AddressSanitizer and UBSan
+sanitize-address: $(VENV)/.packages  ## contract tests and 60000 fuzz calls under AddressSanitizer and UBSan
 	.ci/sanitize address
 
 sanitize-thread: $(VENV)/.packages  ## thread tests under ThreadSanitizer

@@ -1,11 +1,13 @@
 """Loss + gradients of a linear layer against its three bare products on the same BLAS; memory.
 
-    python bench/linear.py          # every BLAS road that is open here, tables
-    python bench/linear.py --json   # the same as one JSON object
+    python bench/linear.py            # our own products, and every BLAS that is open here: tables
+    python bench/linear.py --json     # the same as one JSON object
+    python bench/linear.py --write    # the tables into docs/performance.md
 
 A road runs in a process of its own, because two BLAS libraries in one process have two sets of
 threads, which wait by spinning. In it the calls take turns and medians are compared: the machine
-may be shared. The bare products write into arrays that exist; ours makes new gradients.
+may be shared. The bare products write into arrays that exist; ours makes new gradients. A road
+takes about a minute, and its table is printed as soon as it is done.
 """
 
 from __future__ import annotations
@@ -21,8 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import machine_card
+from _document import ROOT, write
 
+from softxent.measure.machine import machine_card
+
+ROADS = ("native", "numpy", "scipy", "matmul")  # what SOFTXENT_BLAS may say
 # N, D, V, max_memory, and the bar for a BLAS that adds (None: measured for information).
 CASES: list[tuple[int, int, int, str, float | None]] = [
     (2048, 512, 32_000, "64MiB", 1.10),
@@ -116,11 +121,13 @@ def measure_memory(road: str) -> list[dict[str, Any]]:
 
 def run_road(road: str, rounds: int) -> dict[str, Any]:
     """Everything about one road, in this process."""
-    from softxent.kernels import blas
+    from softxent.kernels import products
 
-    speed = [measure(road, case, rounds) for case in CASES]
+    # without a sum in the BLAS, 8 MiB take a minute a call, and have no bar
+    cases = [case for case in CASES if case[4] or road != "matmul"]
+    speed = [measure(road, case, rounds) for case in cases]
     memory = measure_memory(road) if sys.platform.startswith("linux") else []
-    return {"blas": blas.road(), "speed": speed, "memory": memory}
+    return {"road": products.road(), "speed": speed, "memory": memory}
 
 
 def in_its_own_process(road: str, rounds: int) -> dict[str, Any] | str:
@@ -140,51 +147,57 @@ def verdict(value: float, bar: float | None) -> str:
     return f"<= {bar:g}" if value <= bar else f"<= {bar:g} MISSED"
 
 
-def tables(roads: dict[str, dict[str, Any] | str]) -> str:
-    lines = []
-    for road, result in roads.items():
-        if isinstance(result, str):
-            lines += [f"{road}: not measured ({result})", ""]
-            continue
-        lines += [
-            f"{road}: {result['blas']}",
-            "",
-            "| N, D, V | max_memory | chunks x rows | 3 products ms | with_grad ms | ratio | bar |",
-            "|---|---|---|---|---|---|---|",
-        ]
-        for row in result["speed"]:
-            shape = ", ".join(str(n) for n in row["shape"])
-            bare, whole = (row["seconds"][name] * 1e3 for name in ("bare", "whole"))
-            lines.append(
-                f"| {shape} | {row['max_memory']} | {row['chunks']} x {row['rows_per_chunk']} "
-                f"| {bare:.0f} | {whole:.0f} | {row['ratio']:.3f} "
-                f"| {verdict(row['ratio'], row['bar'])} |"
-            )
-        if result["memory"]:
-            lines += ["", "| max_memory MiB | process grows by MiB | bar |", "|---|---|---|"]
-        for row in result["memory"]:
-            peak, bar = row["peak_mib"], row["bar_mib"]
-            lines.append(f"| {row['max_memory_mib']} | {peak:.1f} | {verdict(peak, bar)} |")
-        lines.append("")
-    return "\n".join(lines)
+def table(road: str, result: dict[str, Any] | str) -> str:
+    """One road's tables, or why it was not measured."""
+    if isinstance(result, str):
+        return f"`{road}`: not measured ({result})\n"
+    lines = [
+        result["road"],
+        "",
+        "| N, D, V | max_memory | chunks × rows | 3 products ms | with_grad ms | ratio | bar |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in result["speed"]:
+        shape = ", ".join(str(n) for n in row["shape"])
+        bare, whole = (row["seconds"][name] * 1e3 for name in ("bare", "whole"))
+        lines.append(
+            f"| {shape} | {row['max_memory']} | {row['chunks']} × {row['rows_per_chunk']} "
+            f"| {bare:.0f} | {whole:.0f} | {row['ratio']:.3f} "
+            f"| {verdict(row['ratio'], row['bar'])} |"
+        )
+    if result["memory"]:
+        lines += ["", "| max_memory MiB | process grows by MiB | bar |", "|---|---|---|"]
+    for row in result["memory"]:
+        peak, bar = row["peak_mib"], row["bar_mib"]
+        lines.append(f"| {row['max_memory_mib']} | {peak:.1f} | {verdict(peak, bar)} |")
+    return "\n".join([*lines, ""])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--rounds", type=int, default=15, help="calls that a median is taken of")
-    parser.add_argument("--roads", nargs="*", default=["numpy", "scipy", "matmul"])
+    parser.add_argument("--write", action="store_true", help="put the tables into the document")
+    parser.add_argument("--rounds", type=int, default=5, help="calls that a median is taken of")
+    parser.add_argument("--roads", nargs="*", default=ROADS, choices=ROADS, metavar="ROAD")
     parser.add_argument("--road", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.road:
         print(json.dumps(run_road(arguments.road, arguments.rounds)))
         return
-    roads = {road: in_its_own_process(road, arguments.rounds) for road in arguments.roads}
+    roads: dict[str, dict[str, Any] | str] = {}
+    for road in arguments.roads:
+        roads[road] = in_its_own_process(road, arguments.rounds)
+        if not arguments.json:
+            print(table(road, roads[road]), flush=True)
+    card = machine_card()
+    machine = ", ".join(f"{key}: {value}" for key, value in card.items())
     if arguments.json:
-        print(json.dumps({"roads": roads, "machine": machine_card()}, indent=1))
+        print(json.dumps({"schema_version": 1, "roads": roads, "machine": card}, indent=1))
     else:
-        print(tables(roads))
-        print(", ".join(f"{key}: {value}" for key, value in machine_card().items()))
+        print(machine)
+    if arguments.write:
+        text = [machine, *(table(road, result) for road, result in roads.items())]
+        write(ROOT / "docs" / "performance.md", "linear", "\n\n".join(x.strip() for x in text))
 
 
 if __name__ == "__main__":

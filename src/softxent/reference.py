@@ -65,8 +65,7 @@ def one_hot(target: ArrayLike, num_classes: int) -> Array:
     bad = (target < 0) | (target >= num_classes)
     if bad.any():
         raise IndexError(f"one_hot: target {target[bad][0]} is outside [0, {num_classes})")
-    dense: Array = np.eye(num_classes)[target]
-    return dense
+    return np.where(target[..., None] == np.arange(num_classes), 1.0, 0.0)
 
 
 # ------------------------------------------------------------------ cross-entropy and derivatives
@@ -75,8 +74,8 @@ def one_hot(target: ArrayLike, num_classes: int) -> Array:
 def cross_entropy(logits: ArrayLike, target: ArrayLike, **options: Any) -> Array:
     """Return the reduced loss, or one per row with reduction="none"."""
     p = bind(logits, target, **options)
-    # C = −Σ_k w̃_k log y_k + λ lse²
-    loss = _sum(_times(p.ce * p.target, _surprisal(p.a))) + p.z * _logsumexp(p.a) ** 2
+    # r C = −r Σ_k w̃_k log y_k + r λ lse²
+    loss = _cross_entropy(p) + p.z * _logsumexp(p.a) ** 2
     return p.reduce(loss[:, 0], if_empty=p.if_empty)
 
 
@@ -110,7 +109,7 @@ def cross_entropy_jvp(
         rate += (p.slope * _gradient(p) * p.take(tangent)).sum(axis=-1)
     if target_tangent is not None:
         coefficient = p.ce * p.target_slope * p.take(target_tangent)
-        rate += _times(coefficient, _surprisal(p.a)).sum(axis=-1)
+        rate += _inner(coefficient, _surprisal(p.a))[:, 0]
     return p.reduce(rate)
 
 
@@ -169,10 +168,10 @@ def cross_entropy_stats(logits: ArrayLike, target: ArrayLike, **options: Any) ->
         rank = (p.logits > p.logits[p.plain_target == 1][:, None]).sum(axis=-1)
     poisoned = np.isnan(y[:, 0])
     return Stats(
-        loss=p.spread(_times(p.ce * p.target, surprisal).sum(axis=-1)),
+        loss=p.spread(_cross_entropy(p)[:, 0]),
         z_loss=p.spread((p.z * lse**2)[:, 0]),
-        logprob=p.spread(_times(p.plain_target, -surprisal).sum(axis=-1)),
-        entropy=p.spread(_times(y, surprisal).sum(axis=-1)),
+        logprob=p.spread(_inner(p.plain_target, -surprisal)[:, 0]),
+        entropy=p.spread(_inner(y, surprisal)[:, 0]),
         lse=p.spread(lse[:, 0]),
         prediction=p.spread_index(np.where(poisoned, -1, prediction)),
         rank=p.spread_index(np.where(poisoned, -1, rank)),
@@ -283,7 +282,7 @@ def bind(
         z=z_loss * r[keep][:, None] / z_denominator,
         keep=keep,
         reduction=reduction,
-        if_empty=np.nan if empty == "nan" else 0.0,
+        if_empty=np.nan if reduction == "mean" and empty == "nan" else 0.0,
     )
 
 
@@ -315,6 +314,11 @@ def transform_slope_slope(
 # ------------------------------------------------------------------ pieces, on rows (n, V)
 
 
+def _cross_entropy(p: Problem) -> Array:
+    # r after the sum: a weight of 0 does not hide NaN, which is ∞ − ∞ where a target is negative
+    return _times(p.ce, _inner(p.target, _surprisal(p.a)))
+
+
 def _gradient(p: Problem) -> Array:
     y = softmax(p.a)
     # ∂C/∂a_i = y_i Σ_k w̃_k − w̃_i + 2λ lse y_i
@@ -344,6 +348,12 @@ def _times(coefficient: Array, x: Array) -> Array:
     # 0 · inf = 0 class by class: a masked class (log y = −inf) counts only where it is asked for
     with np.errstate(invalid="ignore", over="ignore"):
         return np.where((coefficient == 0) & np.isinf(x), 0.0, coefficient * x)
+
+
+def _inner(coefficient: Array, x: Array) -> Array:
+    # Σ_k c_k x_k; ∞ − ∞ is NaN
+    with np.errstate(invalid="ignore"):
+        return _sum(_times(coefficient, x))
 
 
 def _sum(x: Array) -> Array:

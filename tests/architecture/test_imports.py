@@ -35,7 +35,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "learn": PUBLIC,
     "derive": BASE | {"reference"},
     "explorer": BASE | {"reference", "derive"},
-    "cli": PUBLIC | {"parallel", "learn", "derive", "explorer"},
+    "measure": PUBLIC | {"_native"},
+    "cli": PUBLIC | {"parallel", "learn", "derive", "explorer", "measure"},
     "__main__": {"cli"},
 }
 

@@ -47,7 +47,7 @@ def spawn():
             capture_output=True,
             encoding="utf-8",
             env=os.environ | {"PYTHONIOENCODING": "utf-8"} | environment,
-            timeout=120,
+            timeout=280,
             check=False,
         )
         return Ran(done.returncode, done.stdout, done.stderr)
@@ -57,14 +57,15 @@ def spawn():
 
 @pytest.fixture
 def on_terminal():
-    """`softxent ...` on a pseudo-terminal; returns the exit code and all that was written."""
+    """`softxent ...`, or a program, on a pseudo-terminal; exit code and all that was written."""
     fcntl, pty, termios = map(pytest.importorskip, ("fcntl", "pty", "termios"))
 
-    def on_terminal(*argv, **environment):
+    def on_terminal(*argv, program=None, **environment):
+        start = ["-m", "softxent"] if program is None else ["-c", program]
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
         process = subprocess.Popen(
-            [sys.executable, "-m", "softxent", *argv],
+            [sys.executable, *start, *argv],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

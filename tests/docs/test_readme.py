@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 from pathlib import Path
 
 import pytest
+from doc_examples import blocks, printed, promised
 
 README = Path(__file__).parents[2] / "README.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-
-
-def printed(code: str) -> list[str]:
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        exec(compile(code, str(README), "exec"), {})
-    return out.getvalue().splitlines()
-
-
-def promised(code: str) -> list[tuple[int, str]]:
-    """(number of the print, the text that its comment begins with)."""
-    prints = [line for line in code.splitlines() if line.startswith("print(")]
-    return [
-        (i, line.split("#", 1)[1].split(":")[0].strip())
-        for i, line in enumerate(prints)
-        if "#" in line
-    ]
+BLOCKS = blocks(README.read_text(encoding="utf-8"))
 
 
 def test_readme_has_examples_with_known_numbers() -> None:

@@ -33,7 +33,9 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
-    Command("demo", "check the gradient, then learn to read digits with it", "demo"),
+    Command("demo", "check the gradient, learn digits with it, write a report", "demo"),
+    Command("accuracy", "how exact every result is, in ULP, beside the peers'", "accuracy"),
+    Command("bench", "softxent beside SciPy, scikit-learn, PyTorch and JAX, timed", "bench"),
     Command("doctor", "what runs on this machine, and why not the rest", "doctor"),
 )
 

@@ -40,6 +40,8 @@ class Check:
     def _number(self, x: float) -> str:
         if self.unit == "ULP":
             return f"{x:.2f} ULP"
+        if self.unit == "MiB":
+            return f"{x:.1f} MiB"
         if self.unit == "%":
             return f"{100 * x:.2f} %"
         return f"{x:.1e}"

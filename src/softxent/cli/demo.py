@@ -1,22 +1,25 @@
-"""`softxent demo`: the gradient checked on a real mini-batch, then 1797 digits learned with it."""
+"""`softxent demo`: the formula at work on real data, checked, and a report of it to look at."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from softxent.cli._checks import Check, jsonable, print_checks
+from softxent.cli import _files
+from softxent.cli._checks import Check, jsonable
 from softxent.cli._extras import require
-from softxent.cli._terminal import Terminal, is_terminal, table
+from softxent.cli._progress import stages, training_bar
+from softxent.cli._terminal import Terminal
 
 if TYPE_CHECKING:
-    from softxent.cli._digits import Progress, Result, Split
+    from collections.abc import Callable, Mapping
+
+    from softxent.cli._digits import Result
     from softxent.cli._minibatch import Batch
 
 SCHEMA_VERSION = 1
@@ -25,10 +28,23 @@ NEEDS = {
     "sklearn": "scikit-learn",
     "scipy": "scipy",
     "mpmath": "mpmath",
+    "ml_dtypes": "ml_dtypes",
     "threadpoolctl": "threadpoolctl",
     "tqdm": "tqdm",
     "jinja2": "jinja2",
     "matplotlib": "matplotlib",
+}
+REPORT = "softxent-demo.html"
+# Part 3: rows, features, classes; no run begins after so many seconds, but for the first of each.
+HEAD: dict[str, Any] = {"n": 1024, "d": 256, "v": 131_072, "rounds": 3, "patience": 6.0}
+# Part 4: seconds, not minutes. torch.compile is left to `softxent bench`: it compiles for 20 s.
+PEERS = ("scipy", "sklearn", "torch", "jax")
+SPEED: dict[str, Any] = {
+    "shapes": [(131_072, 10), (8192, 1000), (64, 131_072)],
+    "dtypes": ["float32"],
+    "ops": ["out", "small"],
+    "rounds": 5,
+    "allocator": "default",
 }
 DESCRIPTION = """\
 Shows the formula at work on real data, and checks it:
@@ -39,156 +55,129 @@ Shows the formula at work on real data, and checks it:
   2  softmax regression on the 1797 digits that scikit-learn bundles, trained
      by SciPy on softxent's loss, gradient and Hessian-vector product; the
      result beside scikit-learn's LogisticRegression
+  3  a head of 131,072 classes: time and peak memory of the fused linear loss
+     beside full logits
+  4  accuracy and speed beside SciPy, scikit-learn, PyTorch and JAX, those of
+     them that are installed; and all of it as one HTML file
 
-Takes a few seconds, needs no network. Exits 1 if a check falls short."""
+Takes less than a minute, needs no network. Exits 1 if a check falls short."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `softxent demo`."""
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
+    report = parser.add_mutually_exclusive_group()
+    report.add_argument(
+        "--report", metavar="FILE", default=REPORT, help=f"the HTML file (default: {REPORT})"
+    )
+    report.add_argument("--no-report", action="store_true", help="parts 1 to 3 only, no file")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run both parts; 1 if a check fell short."""
-    require("demo", "demo", NEEDS)
-    from softxent.cli import _digits, _minibatch
-
-    out = Terminal(sys.stdout)
+    """Run all parts; 1 if a check fell short, 2 if the report cannot be written."""
     begin = time.perf_counter()
-    data = _digits.load()
-    batch = _minibatch.make(data)
-    errors = _minibatch.check(batch)
-    if not args.json:
-        _print_header(out)
-        _print_batch(out, batch, errors.checks())
-        _print_training(out, data)
-        out.stream.flush()
-    with _progress_bar() as progress:
+    path = None if args.no_report else Path(args.report)
+    if path is not None and (reason := _files.why_not_writable(path)):
+        return _no_report(reason)
+    with stages() as stage:
+        stage("loading scikit-learn, SciPy and matplotlib")
+        require("demo", EXTRA, NEEDS)
+        from softxent.cli import _demo_text as text
+        from softxent.cli import _digits, _minibatch
+        from softxent.measure import head
+
+        out = text.Silent() if args.json else Terminal(sys.stdout)
+        data = _digits.load()
+        batch = _minibatch.make(data)
+        errors = _minibatch.check(batch)
+    text.header(out)
+    text.mini_batch(out, batch, errors.checks())
+    text.training(out, data)
+    with training_bar(_digits.GRADIENT_NORM) as progress:
         result = _digits.run(data, progress)
-    checks = errors.checks() + result.checks()
+    text.trained(out, result)
+    text.head(out, HEAD["v"])
+    with stages() as stage:
+        figures = head.measure(**HEAD, progress=stage)
+    head_checks = text.head_checks(figures)
+    text.head_measured(out, figures, head_checks)
+    checks = errors.checks() + result.checks() + head_checks
+    if path is not None:
+        with stages() as stage:
+            found = _beside_peers(stage)
+            stage("writing the report")
+            page = _page(batch, result, figures, found, checks, begin)
+        text.peers(out, found)
+        try:
+            _files.write(path, page)
+        except OSError as error:  # a full disk, say: it was possible before
+            return _no_report(f"{path}: {error.strerror}")
     if args.json:
-        figures = {"gradient_check": errors.as_dict(), "digits": result.as_dict()}
-        text = jsonable({"schema_version": SCHEMA_VERSION} | figures)
-        print(json.dumps(text, indent=2, allow_nan=False))
-    else:
-        _print_result(out, result)
-    return _verdict(out, checks, time.perf_counter() - begin, args.json)
+        parts = {
+            "gradient_check": errors.as_dict(),
+            "digits": result.as_dict(),
+            "linear": figures | {"passed": all(check.passed for check in head_checks)},
+            "report": None if path is None else str(path),
+        }
+        print(json.dumps(jsonable({"schema_version": SCHEMA_VERSION} | parts), indent=2))
+    return text.verdict(out, checks, path, time.perf_counter() - begin)
 
 
-def _print_header(out: Terminal) -> None:
+def _no_report(reason: str) -> int:
+    print(f"softxent demo: cannot write the report: {reason}", file=sys.stderr)
+    return 2
+
+
+def _beside_peers(stage: Callable[[str], None]) -> dict[str, Any]:
+    """Accuracy and speed of ours and of the peers, and which of them are here."""
+    from softxent.measure import accuracy, peers, worker
+
+    stage("looking for PyTorch and JAX")
+    here = peers.installed(PEERS)
+
+    def share(done: float) -> None:
+        stage(f"accuracy beside the peers, {done:.0%}")
+
+    share(0.0)
+    errors = accuracy.collect(here, quick=True, progress=share)
+    # In a process of its own: the threads of one peer, which wait by spinning, slow down another.
+    stage("speed beside the peers")
+    work = SPEED | {"peers": [peer.key for peer in here]}
+    try:
+        times = worker.run(work, lambda step: stage(f"speed, {step}"))
+    except worker.WorkerFailed as failed:
+        times = {"rows": [], "skipped": [{"peer": None, "shape": [], "reason": str(failed)}]}
+    return {
+        "peers": {peer.key: peer.title for peer in here},
+        "missing": peers.missing(PEERS),
+        "accuracy": errors,
+        "speed": times,
+    }
+
+
+def _page(
+    batch: Batch,
+    result: Result,
+    head: Mapping[str, Any],
+    found: Mapping[str, Any],
+    checks: list[Check],
+    begin: float,
+) -> str:
     import softxent
-    from softxent.kernels import registry
+    from softxent.cli._demo_text import kernels
+    from softxent.cli.report import Findings, render
+    from softxent.measure.machine import machine_card
 
-    name = registry.pick(None).name
-    kernels = {"native": "native kernels", "numpy": "plain NumPy"}.get(name, name)
-    out.print(out.style("softxent", "bold") + f" {softxent.__version__} · {kernels}")
-    if name != "native":
-        out.print(out.style("Slower than it could be: see `softxent doctor`.", "yellow"))
-
-
-def _print_batch(out: Terminal, batch: Batch, checks: list[Check]) -> None:
-    from softxent.cli._minibatch import STEPS
-
-    out.title("1  One mini-batch")
-    out.print("Three held-out digits, the clearest, the median and the hardest, as a")
-    out.print(f"linear model sees them after {STEPS} gradient steps: logits z, probabilities y,")
-    out.print("one-hot target t.")
-    for n in range(len(batch.target)):
-        out.print()
-        for line in _row(out, batch, n):
-            out.print(line)
-    out.print()
-    out.print(f"  mean loss {batch.mean_loss:.6f}; its gradient is (y − t)/{len(batch.target)}")
-    out.print()
-    print_checks(out, checks)
-
-
-def _row(out: Terminal, batch: Batch, n: int) -> list[str]:
-    """A picture of the digit, and beside it the numbers of its row."""
-    target, read_as = int(batch.target[n]), int(batch.logits[n].argmax())
-    names = [f"{k}" for k in range(batch.logits.shape[1])]
-    names[target] = f"t={target}"
-    lines = [("", names)]
-    for name, values, decimals in (
-        ("z", batch.logits[n], 2),
-        ("y", batch.probabilities[n], 3),
-        ("y − t", batch.gradient[n], 3),
-    ):
-        lines.append((name, [f"{value:.{decimals}f}".replace("-", "−") for value in values]))
-    text = []
-    for picture, (name, values) in zip(_picture(batch.images[n]), lines, strict=True):
-        cells = [f"{value:>6}" for value in values]
-        cells[target] = out.style(f"{values[target]:>7}", "cyan")  # room for the minus of y − t
-        text.append(f"  {picture}  {name:<5} {''.join(cells)}")
-    read = "read right" if read_as == target else f"read as {read_as}"
-    title = f"  a {target}, {read}, loss {batch.loss[n]:.6f}"
-    return [out.style(title, "bold"), *text]
-
-
-def _picture(image: Iterable[float]) -> list[str]:
-    """The 8 x 8 greys as four lines of half blocks."""
-    ink = [value >= 0.5 for value in image]
-    blocks = {(False, False): " ", (True, False): "▀", (False, True): "▄", (True, True): "█"}
-    return [
-        "".join(blocks[ink[16 * r + c], ink[16 * r + 8 + c]] for c in range(8)) for r in range(4)
-    ]
-
-
-def _print_training(out: Terminal, data: Split) -> None:
-    out.title("2  Learning the handwritten digits")
-    out.print(f"Softmax regression z = W x + b on {len(data.train_t)} digits of 8 × 8 pixels:")
-    out.print("mean loss + ‖W‖²/2CN, C = 1, minimised by Newton's method (SciPy's trust-ncg)")
-    out.print(f"until the gradient is below 1e-10; {len(data.test_t)} digits are held out.")
-    out.print()
-
-
-def _print_result(out: Terminal, result: Result) -> None:
-    rows = [
-        ("", "softxent", "scikit-learn"),
-        ("loss", f"{result.loss:.12f}", f"{result.sklearn_loss:.12f}"),
-        ("accuracy", f"{100 * result.accuracy:.2f} %", f"{100 * result.sklearn_accuracy:.2f} %"),
-        ("method", "trust-ncg", "lbfgs"),
-        ("iterations", result.iterations, result.sklearn_iterations),
-        ("seconds", f"{result.seconds:.2f}", f"{result.sklearn_seconds:.2f}"),
-    ]
-    for line in table(rows, "<>>"):
-        out.print(f"  {line}")
-    out.print()
-    print_checks(out, result.checks())
-
-
-def _verdict(out: Terminal, checks: list[Check], seconds: float, quiet: bool) -> int:
-    short = [check for check in checks if not check.passed]
-    if not quiet:
-        met = f"{len(checks) - len(short)} of {len(checks)} checks passed"
-        out.print()
-        out.print(out.style(met, "bold", "red" if short else "green") + f" in {seconds:.1f} s")
-    out.stream.flush()
-    for check in short:
-        print(f"softxent demo: {check.sentence()}", file=sys.stderr)
-    return 1 if short else 0
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Progress]:
-    """A bar on stderr that counts decades of gradient norm; nothing at all off a terminal."""
-    from tqdm import tqdm
-
-    from softxent.cli._digits import GRADIENT_NORM
-
-    if not is_terminal(sys.stderr):
-        yield lambda loss, norm: None
-        return
-    shape = "  training  {bar:30}  {desc}"
-    with tqdm(total=1.0, leave=False, bar_format=shape) as bar:
-        first = 0.0
-
-        def progress(loss: float, norm: float) -> None:
-            nonlocal first
-            first = first or norm
-            if 0.0 < norm < math.inf:
-                done = math.log(first / norm) / math.log(first / GRADIENT_NORM)
-                bar.n = min(1.0, max(bar.n, done))
-            bar.set_description_str(f"loss {loss:.6f}, gradient {norm:.0e}")
-
-        yield progress
+    packages = ("numpy", "scipy", "scikit-learn", "torch", "jax")
+    findings = Findings(
+        version=softxent.__version__,
+        kernels=kernels(),
+        batch=batch,
+        result=result,
+        head=head,
+        **found,
+        checks=checks,
+        machine=machine_card(packages),
+        seconds=time.perf_counter() - begin,
+    )
+    return render(findings, datetime.now())

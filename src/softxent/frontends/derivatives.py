@@ -41,7 +41,7 @@ def cross_entropy_jvp(
 
     Returns:
         The derivative of the reduced loss, in the loss's dtype; with reduction="none" an array of
-        the rows' shape. 0 where the mean is empty.
+        the rows' shape. 0 where the mean is empty or both directions are None.
 
     Accuracy and memory: relative to the sum of the magnitudes of its terms, 1e-4 in float32 on
     rows that one class dominates; one row per thread.
@@ -68,9 +68,9 @@ def cross_entropy_jvp(
                 "Class indices do not move; pass a soft target, for example from one_hot.",
             )
         dt = direction(where, "target_tangent", target_tangent, rows.logits, axis)
-    if scale.empty:
-        return rounded(rows, 0.0)
     by_row = per_row(rows)
+    if scale.empty or (v is None and dt is None):  # nothing moves, NaN rows neither
+        return rounded(rows, 0.0) if by_row is None else np.zeros(rows.lead, by_row.dtype)
     total = kernels.jvp(rows, v, dt, per_row=by_row, **scale.factors)
     return rounded(rows, total) if by_row is None else by_row.reshape(rows.lead)
 

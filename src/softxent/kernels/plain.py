@@ -196,7 +196,8 @@ class Plain:
         for index, _ in counted(rows):
             b = formulas.block_of(rows, index)
             loss, z_loss = formulas.losses(b)
-            floats[0, index], floats[1, index] = loss, z_loss
+            floats[0, index] = loss
+            floats[1, index] = np.where(np.isnan(b.p.s[:, 0]), np.nan, z_loss)
             floats[2, index] = formulas.log_probability(b, rows, index)
             floats[3, index] = formulas.entropy(b.p)
             floats[4, index] = b.p.lse.high[:, 0]

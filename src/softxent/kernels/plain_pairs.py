@@ -160,11 +160,12 @@ def _reduced(a: Pair) -> tuple[Pair, Array, Pair]:
     """Reduce e^a = 2^k power (1 + growth), with power = 2^(j/64) from a table."""
     powers, powers_low, steps = _table()
     high = np.maximum(a.high, -1100.0)  # 0 from -746 on; NaN stays
+    a_low = np.where(a.high < -1100.0, 0.0, a.low)  # that of 1e130 is 1e113
     n = np.rint(high * (64 / _LN2))
     # r = a - n ln2 / 64: the first two parts of ln2 / 64 have 35 bits, n has 17.
     r, error1 = two_sum(high, -n * steps[0])
     r, error2 = two_sum(r, -n * steps[1])
-    r, low = _pair(r, error1 + error2 + (a.low - n * steps[2]))
+    r, low = _pair(r, error1 + error2 + (a_low - n * steps[2]))
     # e^r - 1 = r + r^2/2 + ...; |r| <= 0.0055 and r^8/8! < 2^-75. Only r and r^2/2 need pairs.
     square, error = two_product(r, r)
     tail = 1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r / 5040)))

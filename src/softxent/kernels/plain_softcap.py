@@ -50,12 +50,14 @@ def slope(decay: Pair) -> Pair:
     return pairs.divided(pairs.scaled(decay, 4.0), pairs.times(above, above))
 
 
-def tanh(z: Array, decay: Pair) -> Pair:
-    """tanh(z/c) from e^(-2|z|/c), error 2^-75 absolute if wide."""
-    # tanh |x| = (1 - q) / (1 + q)
-    size = pairs.divided(pairs.plus(1.0, pairs.scaled(decay, -1.0)), pairs.plus(1.0, decay))
-    sign = np.copysign(1.0, z)
-    return Pair(sign * size.high, sign * size.low)
+def tanh(z: Array, softcap: float, *, wide: bool) -> Pair:
+    """tanh(z/c), relative error 2^-65 if wide."""
+    if not wide:
+        return single(np.tanh(z / softcap))
+    # tanh |x| = -expm1(-2|x|) / (1 + e^(-2|x|)); 1 - e^(-2|x|) would lose a small x
+    size, sign = pairs.scaled(pairs.over(single(np.abs(z)), softcap), -2.0), -np.copysign(1.0, z)
+    half = pairs.divided(pairs.expm1(size), pairs.plus(1.0, pairs.exp(size)))
+    return Pair(sign * half.high, sign * half.low)
 
 
 def _capped_gap_wide(top: Array, z: Array, softcap: float, temperature: float) -> tuple[Pair, Pair]:

@@ -96,9 +96,9 @@ class Softmax:
     @cached_property
     def bend(self) -> Pair | None:
         """-(T/2) c d2a/dz_k2 = tanh(z_k/c) (1 - tanh(z_k/c)^2); None without softcap."""
-        if self._decay is None or self.slope is None:
+        if self.softcap is None or self.slope is None:
             return None
-        return pairs.times(capped.tanh(self.z, self._decay), self.slope)
+        return pairs.times(capped.tanh(self.z, self.softcap, wide=self.wide), self.slope)
 
     @cached_property
     def one_plus_s(self) -> Pair:

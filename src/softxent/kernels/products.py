@@ -56,6 +56,9 @@ class Products(Protocol):
     def allocate(self, tile: int) -> None:
         """Make the scratch, for tiles of that many classes."""
 
+    def writes(self, matrix: Array) -> bool:
+        """Say whether `input_grad` can write this matrix as it lies."""
+
     def logits(self, z: Array, terms: Pairs, bias: Array | None) -> None:
         """Write z = b + the sum of X W^T over the terms (X, W)."""
 
@@ -114,6 +117,7 @@ class NativeProducts:
     name = "native"
 
     def __init__(self, dtype: np.dtype[Any], weights: Sequence[Array]) -> None:
+        self.dtype = dtype
         self.threads: int = _native.get_num_threads()
         n_classes, n_features = weights[0].shape
         row, fixed = _native.product_bytes(
@@ -123,6 +127,10 @@ class NativeProducts:
 
     def allocate(self, tile: int) -> None:
         """Nothing to do: each product takes its scratch from the pool of freed blocks."""
+
+    def writes(self, matrix: Array) -> bool:
+        """Side by side only."""
+        return _is_plain(matrix, self.dtype)
 
     def logits(self, z: Array, terms: Pairs, bias: Array | None) -> None:
         """All terms and the bias in one pass over z."""
@@ -172,13 +180,18 @@ class BlasProducts:
         else:
             stages = weight_sum is not None or len(weights) > 1 or converts
         self.converts, self.stages = converts, stages
-        self.bytes = Bytes(tile=(converts + stages) * self.n_features * dtype.itemsize)
+        row = max(self.n_features * dtype.itemsize, 1)  # of no features, too, there are tiles
+        self.bytes = Bytes(tile=(converts + stages) * row)
 
     def allocate(self, tile: int) -> None:
         """A tile for the converted weight, one for a product that cannot add."""
         shape = (tile, self.n_features)
         self._converted = np.empty(shape if self.converts else (0, self.n_features), self.dtype)
         self._tile = np.empty(shape, self.dtype) if self.stages else None
+
+    def writes(self, matrix: Array) -> bool:
+        """In any layout that it reads."""
+        return self.blas.takes(matrix)
 
     def logits(self, z: Array, terms: Pairs, bias: Array | None) -> None:
         """The bias goes in first if products can add to it: that saves reading z once more."""

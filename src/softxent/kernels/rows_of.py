@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from math import prod
 from typing import Any, TypeAlias
@@ -9,7 +10,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from softxent.contracts import Array
-from softxent.kernels.blas import Blas
 
 Index: TypeAlias = slice | Array
 """Which rows: a slice of them, or their numbers."""
@@ -20,15 +20,17 @@ class RowsOf:
 
     Rows are views wherever the strides allow it. They are copied (`gathers`) where rows are picked
     by number or the lead axes do not merge into one, and converted to `dtype` (`converts`) where
-    they are of another, or lie as no BLAS can read them.
+    they are of another, or lie as a product cannot use them (`takes`).
     """
 
-    def __init__(self, array: Array, dtype: np.dtype[Any], blas: Blas, *, picked: bool) -> None:
+    def __init__(
+        self, array: Array, dtype: np.dtype[Any], takes: Callable[[Array], bool], *, picked: bool
+    ) -> None:
         self.array, self.dtype = array, dtype
         self.flat = flat_rows(array)
         self.gathers = picked or self.flat is None
         self.converts = array.dtype != dtype or not (
-            self.gathers or self.flat is None or blas.takes(self.flat)
+            self.gathers or self.flat is None or takes(self.flat)
         )
         # np.take copies into scratch what is contiguous; anything else comes as a new array, made
         # while the last chunk's is still there.

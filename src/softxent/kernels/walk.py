@@ -6,7 +6,7 @@ float16, odd strides) is converted chunk by chunk, inside the budget.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -115,7 +115,6 @@ class Walk:
         self.inputs_along = None if along.input is None else self._rows_of(along.input)
         soft = problem.rows.soft
         self.soft = None if soft is None else self._rows_of(soft)
-        self.input_grads = None if out.input is None else self._rows_of(out.input)
         # bfloat16 and float16: chunks add into float32, and the sum is rounded once.
         self.accumulates = out.linear_weight is not None and self.dtype != problem.input.dtype
         weights = (problem.weight, along.linear_weight)
@@ -127,6 +126,9 @@ class Walk:
             weight_sum=None if self.accumulates else out.linear_weight,
             max_memory=problem.max_memory,
         )
+        self.input_grads: RowsOf | None = None
+        if out.input is not None:
+            self.input_grads = self._rows_of(out.input, self.products.writes)
         self.plan, self._stride = self._make_plan()
 
     def chunks(self) -> Iterator[Chunk]:
@@ -162,9 +164,9 @@ class Walk:
         target = None if rows.target is None else rows.target[index]
         return Rows(logits, target, None if self.soft is None else self.soft.take(index), options)
 
-    def _rows_of(self, array: Array) -> RowsOf:
+    def _rows_of(self, array: Array, takes: Callable[[Array], bool] | None = None) -> RowsOf:
         picked = self.ignored is not None
-        return RowsOf(array, self.dtype, self.problem.blas, picked=picked)
+        return RowsOf(array, self.dtype, takes or self.problem.blas.takes, picked=picked)
 
     def _make_plan(self) -> tuple[LinearPlan, int]:
         """Return the plan, and the items from one row of logits to the next."""

@@ -1,0 +1,1 @@
+"""Our functions beside the truth and beside their peers: speed, accuracy, memory, machine."""
