@@ -56,7 +56,7 @@ SX_INLINE vd exp_short(vd x) {
 #endif
 }
 
-// e^(x + y) for x ≤ 0 or NaN, |y| ≤ 2^−52 |x|: 0.52 ULP measured where the result is normal, one more rounding where it
+// e^(x + y) for x ≤ 0 or NaN, |y| ≤ 2^−52 |x|: 0.62 ULP measured where the result is normal, one more rounding where it
 // is subnormal, exactly 0 below −746.
 SX_INLINE vd exp_exact(vd x, vd y) {
   vl gone = x < all(-746.0);

@@ -14,8 +14,32 @@
 #include <thread>
 #include <vector>
 
+#if defined(__SANITIZE_ADDRESS__)  // GCC
+#define SOFTXENT_ASAN
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)  // Clang
+#define SOFTXENT_ASAN
+#endif
+#endif
+#if defined(SOFTXENT_ASAN)
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace softxent {
 namespace {
+
+// AddressSanitizer watches what malloc gives, not what mmap does: a kept block, and what a block has beyond the bytes asked
+// for, are marked by hand, so that a use after release or past the end is seen.
+void out_of_bounds([[maybe_unused]] void* data, [[maybe_unused]] size_t bytes) {
+#if defined(SOFTXENT_ASAN)
+  __asan_poison_memory_region(data, bytes);
+#endif
+}
+void in_bounds([[maybe_unused]] void* data, [[maybe_unused]] size_t bytes) {
+#if defined(SOFTXENT_ASAN)
+  __asan_unpoison_memory_region(data, bytes);
+#endif
+}
 
 using Clock = std::chrono::steady_clock;
 constexpr size_t kPage = 4096, kHuge = size_t{2} << 20;
@@ -66,6 +90,11 @@ void* map_fresh(size_t capacity) {
   return data;
 }
 
+void unmap(void* data, size_t capacity) {
+  in_bounds(data, capacity);  // whoever maps these addresses next knows nothing of it
+  munmap(data, capacity);
+}
+
 // Drops what has lain idle since before `before`; the mutex is held.
 void drop(Store& s, Clock::time_point before) {
   size_t kept = 0;
@@ -73,7 +102,7 @@ void drop(Store& s, Clock::time_point before) {
     if (f.since >= before) {
       s.blocks[kept++] = f;
     } else {
-      munmap(f.data, f.capacity);
+      unmap(f.data, f.capacity);
       s.held -= f.capacity;
     }
   }
@@ -130,25 +159,30 @@ void* take_block(size_t bytes, size_t* capacity) {
       s.blocks.erase(s.blocks.begin() + (ptrdiff_t)best);
       s.held -= f.capacity;
       *capacity = f.capacity;
+      in_bounds(f.data, bytes);  // its end stays marked
       return f.data;
     }
   }
   *capacity = wanted;
   void* data = map_fresh(wanted);
-  if (data) return data;
-  release_memory();
-  return map_fresh(wanted);
+  if (!data) {
+    release_memory();
+    data = map_fresh(wanted);
+  }
+  if (data) out_of_bounds(static_cast<char*>(data) + bytes, wanted - bytes);
+  return data;
 }
 
 void give_block(void* data, size_t capacity) {
   Store& s = store();
   std::lock_guard lock(s.mutex);
   if (capacity > s.limit) {
-    munmap(data, capacity);
+    unmap(data, capacity);
     return;
   }
+  out_of_bounds(data, capacity);
   while (s.held + capacity > s.limit) {  // the oldest makes room
-    munmap(s.blocks.front().data, s.blocks.front().capacity);
+    unmap(s.blocks.front().data, s.blocks.front().capacity);
     s.held -= s.blocks.front().capacity;
     s.blocks.erase(s.blocks.begin());
   }

@@ -22,6 +22,8 @@ struct Plane {
   char* at(int64_t r, int64_t c) const { return data + r * down + c * right; }
 };
 
+constexpr int64_t kClassBlock = 96;  // classes of a tile of Z, of a block of Gᵀ: a multiple of 12 and of 16
+
 enum class ProductKind : int { logits, input, weight };
 
 struct Product {
@@ -37,6 +39,7 @@ struct Product {
   bool add = false;               // weight: add to what is there
   int slices = 1;                 // input: slices of the classes whose G W are summed at the end
   int groups = 1;                 // input: groups of features, each a piece of work
+  int run = 1;                    // logits, weight: blocks of classes in a row that are one piece of work
 };
 
 // What one instruction set offers. `share` is what the threads work on together, `scratch` one thread's own, in bytes.
@@ -44,7 +47,8 @@ struct ProductKernels {
   int64_t (*share)(const Product&);
   int64_t (*scratch)(const Product&);
   int64_t (*pieces)(const Product&);
-  void (*prepare)(const Product&, char* share);  // before all pieces
+  int64_t (*panels)(const Product&);
+  void (*prepare)(const Product&, int64_t i, char* share);  // each panel, before all pieces
   void (*piece)(const Product&, int64_t i, char* share, char* scratch);
   void (*finish)(const Product&, char* share);  // after all pieces
 };

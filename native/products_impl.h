@@ -14,7 +14,6 @@ constexpr int kTileRows = 12;  // of 32 registers: 24 sums, two of b, the rest b
 constexpr int kTileRows = 6;   // of 16
 #endif
 constexpr int64_t kPanelBytes = 32768;  // a packed panel of b
-constexpr int64_t kClassBlock = 96;     // classes of a tile of Z, of a block of Gᵀ: a multiple of kTileRows and of 16
 
 SX_INLINE vw fma(vw a, vw b, vw c) {
 #if defined(__AVX512F__)
@@ -232,11 +231,11 @@ static void store_transposed(const C* t, int64_t classes, int64_t rows, C* z, in
     }
 }
 
-template <class C> static void logits_piece(const Product& p, int64_t piece, const C* packed, char* scratch) {
+template <class C> static void logits_block(const Product& p, int64_t block, const C* packed, char* scratch) {
   constexpr int64_t P = panel<C>, K = depth<C>, size = sizeof(C);
   C* t = (C*)scratch;
   C* converted = t + kClassBlock * P;
-  const int64_t v0 = piece * kClassBlock, classes = least(kClassBlock, p.classes - v0), down = p.out.down / size;
+  const int64_t v0 = block * kClassBlock, classes = least(kClassBlock, p.classes - v0), down = p.out.down / size;
   const int64_t panels = whole(p.rows, P) / P, next = least(kClassBlock, p.classes - v0 - classes);
   const C* w[2];
   int64_t ldw[2];
@@ -286,7 +285,8 @@ template <class C> static int64_t feature_groups(const Product& p) {
   return least(p.groups, whole(p.features, panel<C>) / panel<C>);
 }
 template <class C> static void input_piece(const Product& p, int64_t piece, C* sums, C* packed) {
-  constexpr int64_t P = panel<C>, K = depth<C>, size = sizeof(C);
+  constexpr int64_t P = panel<C>, K = depth<C>, size = sizeof(C), kNear = K + 64 / size;
+  C* near = packed + P * K;
   const int64_t slices = p.slices, groups = feature_groups<C>(p), panels = whole(p.features, P) / P;
   const int64_t slice = piece / groups, group = piece % groups;
   const int64_t v_first = p.classes * slice / slices / K * K;
@@ -301,11 +301,13 @@ template <class C> static void input_piece(const Product& p, int64_t piece, C* s
       const int64_t k = least(K, v_last - v), next = least(K, v_last - v - k);
       const int64_t bytes = (least(last * P, p.features) - first * P) * w.right;
       Ahead weight(w.at(v + k, first * P), w.down, bytes > 0 ? next : 0, bytes);
+      // G’s rows lie far apart. Side by side they are found again for every panel: 105 → 131 GFLOP/s at 114 × 131 072.
+      for (int64_t n = 0; n < p.rows; ++n) memcpy(near + n * kNear, g.at(n, v), k * size);
       Ahead gradient(g.at(0, v + k), g.down, next > 0 ? p.rows : 0, next * size);
       for (int64_t d = first; d < last; ++d) {
         pack_rows(w, v, k, d * P, packed);
         const int64_t columns = least(P, p.features - d * P);
-        multiply<C, false>((const C*)g.at(0, v), g.down / size, p.rows, packed, k, out + d * P, down, columns, add, weight, gradient);
+        multiply<C, false>(near, kNear, p.rows, packed, k, out + d * P, down, columns, add, weight, gradient);
       }
       add = true;  // here, for a slice may have no classes
     }
@@ -317,9 +319,9 @@ template <class C> static void input_piece(const Product& p, int64_t piece, C* s
 
 // ---- dW += Gᵀ X: lanes are features ------------------------------------------------------------------------------------
 
-template <class C> static void weight_piece(const Product& p, int64_t piece, const C* packed, C* turned) {
+template <class C> static void weight_block(const Product& p, int64_t block, const C* packed, C* turned) {
   constexpr int64_t P = panel<C>, K = depth<C>, R = kTileRows, size = sizeof(C);
-  const int64_t v0 = piece * kClassBlock, classes = least(kClassBlock, p.classes - v0), panels = whole(p.features, P) / P;
+  const int64_t v0 = block * kClassBlock, classes = least(kClassBlock, p.classes - v0), panels = whole(p.features, P) / P;
   const int64_t next = least(kClassBlock, p.classes - v0 - classes);
   bool add = p.add;
   for (int term = 0; term < p.terms; ++term) {
@@ -371,28 +373,30 @@ template <class C> struct Products {
         for (int i = 0; i < p.terms; ++i) ready = ready && lies_ready<C>(p.w[i]);
         return kClassBlock * (P + (ready ? 0 : p.terms * p.features)) * size;
       }
-      case ProductKind::input: return kPanelBytes;
+      case ProductKind::input: return kPanelBytes + p.rows * (depth<C> + 64 / size) * size;
       default: return (kClassBlock + kTileRows) * depth<C> * size;
     }
   }
+  static int64_t blocks(const Product& p) { return (p.classes + kClassBlock - 1) / kClassBlock; }
   static int64_t pieces(const Product& p) {
     if (p.kind == ProductKind::input) return p.slices * feature_groups<C>(p);
-    return (p.classes + kClassBlock - 1) / kClassBlock;
+    return (blocks(p) + p.run - 1) / p.run;
   }
-  static void prepare(const Product& p, char* share) {
-    C* to = (C*)share;
-    for (int term = 0; term < p.terms; ++term) {
-      if (p.kind == ProductKind::logits)
-        for (int64_t j = 0; j < p.rows; j += P, to += P * p.features) pack_columns(p.x[term], j, to);
-      else if (p.kind == ProductKind::weight && p.out.data)
-        for (int64_t d = 0; d < p.features; d += P, to += P * p.rows) pack_rows(p.x[term], 0, p.rows, d, to);
-    }
+  // Panels of X: of P rows for the logits, of P features for the weight.
+  static int64_t panels(const Product& p) {
+    if (p.kind == ProductKind::input || !p.out.data) return 0;
+    return p.terms * whole(p.kind == ProductKind::logits ? p.rows : p.features, P) / P;
+  }
+  static void prepare(const Product& p, int64_t i, char* share) {
+    const int64_t each = panels(p) / p.terms, term = i / each, j = i % each * P;
+    if (p.kind == ProductKind::logits) pack_columns(p.x[term], j, (C*)share + i * P * p.features);
+    else pack_rows(p.x[term], 0, p.rows, j, (C*)share + i * P * p.rows);
   }
   static void piece(const Product& p, int64_t i, char* share, char* scratch) {
-    switch (p.kind) {
-      case ProductKind::logits: logits_piece<C>(p, i, (const C*)share, scratch); break;
-      case ProductKind::input: input_piece<C>(p, i, (C*)share, (C*)scratch); break;
-      default: weight_piece<C>(p, i, (const C*)share, (C*)scratch); break;
+    if (p.kind == ProductKind::input) return input_piece<C>(p, i, (C*)share, (C*)scratch);
+    for (int64_t block = i * p.run; block < least((i + 1) * p.run, blocks(p)); ++block) {
+      if (p.kind == ProductKind::logits) logits_block<C>(p, block, (const C*)share, scratch);
+      else weight_block<C>(p, block, (const C*)share, (C*)scratch);
     }
   }
   static void finish(const Product& p, char* share) {
@@ -410,12 +414,13 @@ template <class C> struct Products {
 static int64_t product_share(const Product& p) { SX_BY_TYPE(share(p)); }
 static int64_t product_scratch(const Product& p) { SX_BY_TYPE(scratch(p)); }
 static int64_t product_pieces(const Product& p) { SX_BY_TYPE(pieces(p)); }
-static void product_prepare(const Product& p, char* share) { SX_BY_TYPE(prepare(p, share)); }
+static int64_t product_panels(const Product& p) { SX_BY_TYPE(panels(p)); }
+static void product_prepare(const Product& p, int64_t i, char* share) { SX_BY_TYPE(prepare(p, i, share)); }
 static void product_piece(const Product& p, int64_t i, char* share, char* scratch) { SX_BY_TYPE(piece(p, i, share, scratch)); }
 static void product_finish(const Product& p, char* share) { SX_BY_TYPE(finish(p, share)); }
 #undef SX_BY_TYPE
 
-static const ProductKernels product_kernels = {product_share, product_scratch, product_pieces, product_prepare, product_piece,
-                                               product_finish};
+static const ProductKernels product_kernels = {product_share, product_scratch, product_pieces, product_panels, product_prepare,
+                                               product_piece, product_finish};
 
 }  // namespace softxent::SOFTXENT_NAMESPACE

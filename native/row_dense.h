@@ -167,7 +167,8 @@ template <class T> SX_INLINE void dense_stats(const Problem& p, int64_t n, const
     logprob = -(plain[0].value() * d.log_s + plain[1].value());
   }
   const double entropy = d.log_s + sums[0].value() / (1 + d.s);
-  const double values[5] = {r == 0 ? 0 * d.s : r * d.loss(), p.z_loss == 0 ? 0 : r * (p.z_loss * d.lse) * d.lse, logprob, entropy, d.lse};
+  const double c = d.loss();
+  const double values[5] = {r == 0 && c == c ? 0 : r * c, p.z_loss == 0 ? 0 : r * (p.z_loss * d.lse) * d.lse, logprob, entropy, d.lse};
   for (int k = 0; k < 5; ++k) write_row(p.stat_floats, is_exact<T>, k * p.rows + n, d.s == d.s ? values[k] : SX_NAN);
   p.stat_ints[n] = d.s == d.s ? d.argmax : -1;
   p.stat_ints[p.rows + n] = d.s == d.s && p.target ? (int64_t)sums[1].value() : -1;

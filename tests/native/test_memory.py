@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -178,6 +181,36 @@ def test_sizes() -> None:
     for size in (2**63, 1.5, "1", None):
         with pytest.raises(TypeError):
             native.Storage(size)
+
+
+AFTER_ITS_END = """
+import ctypes
+import numpy as np, softxent
+from softxent import _native as native
+block = native.Storage(8_000_000)  # of 8 MiB
+where = np.frombuffer(block, np.uint8).ctypes.data
+read = lambda n: np.frombuffer((ctypes.c_double * n).from_address(where))
+softxent.logsumexp(read(1_000_000))
+print("in use", flush=True)
+{then}
+"""
+
+
+@pytest.mark.parametrize(
+    "then",
+    ["del block; softxent.logsumexp(read(1000))", "softxent.logsumexp(read(1_000_001))"],
+    ids=["given back", "past its end"],
+)
+def test_sanitizer_sees_a_read_of_memory_that_is_not_the_callers(then: str) -> None:
+    """Pooled memory is not malloc's: AddressSanitizer knows of its ends what memory.cpp tells it."""
+    if not hasattr(ctypes.CDLL(None), "__asan_region_is_poisoned"):
+        pytest.skip("this build is not instrumented; `make sanitize-address` has one that is")
+    done = subprocess.run(
+        [sys.executable, "-c", AFTER_ITS_END.format(then=then)], capture_output=True, text=True
+    )
+    assert done.stdout == "in use\n"
+    assert done.returncode != 0
+    assert "use-after-poison" in done.stderr
 
 
 def test_storage_that_was_never_initialised() -> None:

@@ -6,8 +6,10 @@ limits bring out. All of this runs under ThreadSanitizer too (`make sanitize-thr
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -77,13 +79,17 @@ def test_default_is_what_the_process_may_use(fresh_python: Callable[..., str]) -
 
 
 COUNT = """
-import os
+import os, threading, time
 import numpy as np
 import softxent
 
 def threads():
     return len(os.listdir("/proc/self/task"))
 
+first = threading.Thread(target=int)  # with it ThreadSanitizer starts one of its own
+first.start()
+first.join()
+time.sleep(0.1)
 start = threads()
 small, large = np.zeros((8, 10)), np.zeros((2000, 1000))
 softxent.set_num_threads(3)
@@ -223,6 +229,35 @@ def test_callers_at_once_while_everything_changes() -> None:
     turning.join(60)
     assert not any(thread.is_alive() for thread in (turning, *workers))
     assert not wrong
+
+
+RACE = """
+import threading
+import numpy as np, softxent
+out = np.empty((64, 1000))
+start = threading.Barrier(2)
+def write():
+    start.wait()
+    for _ in range(20):
+        softxent.softmax(np.zeros((64, 1000)), out={out})
+writers = [threading.Thread(target=write) for _ in range(2)]
+for writer in writers:
+    writer.start()
+for writer in writers:
+    writer.join()
+print("finished")
+"""
+
+
+@pytest.mark.parametrize("out", ["out", "out.copy()"], ids=["shared", "own"])
+def test_sanitizer_sees_two_callers_write_one_array(out: str) -> None:
+    """That a run under ThreadSanitizer reports nothing means something: here it has to."""
+    if not hasattr(ctypes.CDLL(None), "__tsan_init"):
+        pytest.skip("this build is not instrumented; `make sanitize-thread` has one that is")
+    script = [sys.executable, "-c", RACE.format(out=out)]
+    done = subprocess.run(script, capture_output=True, text=True)
+    assert ("data race" in done.stderr) == (out == "out")
+    assert ("finished" in done.stdout) == (out != "out")
 
 
 # ------------------------------------------------------------------ forks

@@ -47,7 +47,7 @@ def losses(b: Block) -> tuple[Array, Array]:
         ce = np.where(np.isinf(ce), _loss_past_overflow(b), ce)
     if not b.options.z_loss:
         return ce[:, 0], np.zeros(len(ce))
-    lse = b.p.lse.high
+    lse = b.p.exact_lse.high
     z = product(b.r.high, (b.options.z_loss * lse) * lse)
     return ce[:, 0], z[:, 0]
 
@@ -105,7 +105,7 @@ def _curvatures(b: Block, ce_factor: float, z_factor: float) -> tuple[Pair, Pair
     if not b.options.z_loss:
         return of_s, None
     of_z = pairs.times(single(2.0 * z_factor), single(b.options.z_loss))
-    return pairs.add(of_s, pairs.times(of_z, b.p.lse)), of_z
+    return pairs.add(of_s, pairs.times(of_z, b.p.exact_lse)), of_z
 
 
 def _bent(b: Block, ce_factor: float, z_factor: float) -> Array | float:
@@ -145,7 +145,7 @@ def _gradient_by_a(b: Block, ce_factor: float, z_factor: float) -> Array:
     """dC/da_i / T."""
     # (e_i sum_{j!=i} w~_j - w~_i sum_{j!=i} e_j + 2 lambda lse e_i) / (1 + s)
     z_loss = b.options.z_loss
-    of_z = _over_sum(b, 2.0 * z_factor, z_loss, b.p.lse.high) if z_loss else None
+    of_z = _over_sum(b, 2.0 * z_factor, z_loss, b.p.exact_lse.high) if z_loss else None
     return b.t.gradient(b.p, _over_sum(b, ce_factor), of_z)
 
 

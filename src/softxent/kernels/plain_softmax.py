@@ -89,6 +89,26 @@ class Softmax:
         return pairs.add(Pair(sign * high, sign * low), single(self.log1p_s))
 
     @cached_property
+    def exact_lse(self) -> Pair:
+        """`lse`, wide, in twice the precision: what is left where its two terms cancel counts.
+
+        z-loss needs it, which squares lse: the rounding of log1p(s) cost 450 ULP of the gradient.
+        """
+        if not self.wide:
+            return self.lse
+        high, low = pairs.exp(Pair(-self.gap, -self.gap_low))
+        high[self.leader] = low[self.leader] = 0.0
+        s = pairs.add(pairs.total(high), pairs.total(low))
+        # One Newton step on log: L + ((1 + s) e^-L - 1), with an error of its square.
+        first = single(np.log1p(s.high))
+        ratio = pairs.times(pairs.add(s, single(1.0)), pairs.exp(pairs.scaled(first, -1.0)))
+        rest = pairs.add(ratio, single(-1.0))
+        known = np.isfinite(self.s)
+        rest = Pair(np.where(known, rest.high, 0.0), np.where(known, rest.low, 0.0))
+        log1p_s = pairs.add(Pair(np.where(known, first.high, self.log1p_s), first.low), rest)
+        return pairs.add(pairs.add(self.lse, single(-self.log1p_s)), log1p_s)
+
+    @cached_property
     def slope(self) -> Pair | None:
         """T da/dz_k = 1 - tanh(z_k/c)^2; None without softcap."""
         return None if self._decay is None else capped.slope(self._decay)
