@@ -141,8 +141,9 @@ def sentence(rows: list[Row]) -> str:
     means = [f"{TITLES[k]} {times(mean(here, k, 'out'))}" for k in peers if k != "np.copyto"]
     copy = 1 / mean(here, "np.copyto", "out")
     return (
-        f"Geometric mean over the seven shapes, float32, `out=`: {', '.join(means)} our time; "
-        f"np.copyto of the logits on one thread takes {1 / copy:.2f} of it."
+        "How many times as long as softxent the others take (`softxent bench`; geometric mean\n"
+        f"over the shapes, float32, `out=`): {', '.join(means)}. Copying the logits, on one\n"
+        f"thread, takes {1 / copy:.2f} times as long."
     )
 
 

@@ -202,7 +202,7 @@ print("in use", flush=True)
     ids=["given back", "past its end"],
 )
 def test_sanitizer_sees_a_read_of_memory_that_is_not_the_callers(then: str) -> None:
-    """Pooled memory is not malloc's: AddressSanitizer knows of its ends what memory.cpp tells it."""
+    """Pooled memory is not malloc's: the sanitizer knows of it what memory.cpp tells it."""
     if not hasattr(ctypes.CDLL(None), "__asan_region_is_poisoned"):
         pytest.skip("this build is not instrumented; `make sanitize-address` has one that is")
     done = subprocess.run(
