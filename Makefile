@@ -49,6 +49,7 @@ ladder: $(VENV)/.installed  ## what each step of the kernel earns: build bench/l
 
 figures: $(VENV)/.installed  ## measure every table and chart of the documents anew (an idle machine, 20 minutes)
 	for script in numerics ladder linear peers; do $(BIN)/python bench/$$script.py --write; done
+	$(BIN)/python -m tests.contract.worst --run --write
 
 fuzz: $(VENV)/.installed  ## a million random calls against the reference (ARGS='--seed 1' for others)
 	$(BIN)/python -m tests.fuzz --calls 1000000 --jobs $(JOBS) $(ARGS)

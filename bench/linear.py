@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--write", action="store_true", help="put the tables into the document")
     parser.add_argument("--rounds", type=int, default=5, help="calls that a median is taken of")
-    parser.add_argument("--roads", nargs="*", default=ROADS, choices=ROADS, metavar="ROAD")
+    parser.add_argument("--roads", nargs="*", default=["native"], choices=ROADS, metavar="ROAD")
     parser.add_argument("--road", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.road:

@@ -7,6 +7,7 @@ kept, `python -m tests.contract.worst` prints them.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -287,17 +288,22 @@ def test_longest_rows(threaded: FrontEnd, case: Case) -> None:
     check_case(threaded, case)
 
 
+KNOWN_EXCESS = 6.5  # ULP; gradient and Hessian diagonal 6.3 for 6, loss 4.6 for 4
+
+
 @pytest.mark.parametrize("case", SHORTFALLS, ids=str)
 def test_known_shortfalls(front: FrontEnd, case: Case) -> None:
-    """float64 beyond its bar with many options at once, the worst kinds that a random search found.
+    """float64 with many options at once, the worst kinds that a random search found.
 
-    About 1 case in 200 of that search. z_loss needs lse to better than one double where m and
-    log1p(s) cancel (gradient), or where lambda lse^2 is most of the loss; the rest is a rounding
-    too many. Nothing of the kind was found in the other dtypes. A case that is mended passes.
+    Plain NumPy is a rounding or two beyond its bar in four of them: that much, and no more, is
+    known. Nothing of the kind was found in the other dtypes, nor in the native kernels.
     """
     try:
         check_case(front, case)
     except AssertionError as failure:
+        found = [float(ulp) for ulp in re.findall(r"is ([\d.e+]+) ULP off", str(failure))]
+        if front.name != "numpy-numpy" or not found or max(found) > KNOWN_EXCESS:
+            raise
         pytest.xfail(str(failure))
 
 

@@ -63,8 +63,8 @@ def test_environment_with_an_unknown_name(fresh: None, monkeypatch: pytest.Monke
     with pytest.raises(ValueError) as caught:
         registry.pick()
     assert str(caught.value) == (
-        "softxent: SOFTXENT_IMPLEMENTATION is 'nunpy'; expected one of native, numpy, or None for "
-        "the best that runs here. Did you mean 'numpy'? [implementation]"
+        "softxent: SOFTXENT_IMPLEMENTATION is 'nunpy'; expected one of native, numpy, or nothing "
+        "for the best that runs here. Did you mean 'numpy'? [implementation]"
     )
 
 

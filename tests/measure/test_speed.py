@@ -302,3 +302,13 @@ def test_the_machine_card():
     card = machine_card(["numpy", "no-such-package"])
     assert set(card) == {"cpu", "date", "python", "softxent", "instruction set", "numpy"}
     assert f"{softxent.get_num_threads()} threads" in card["softxent"]
+
+
+def test_a_file_in_the_current_folder_is_not_imported(tmp_path, monkeypatch):
+    """A user's statistics.py or numpy.py is none of ours."""
+    for name in ("statistics", "numpy", "json"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the user\u2019s file ran')")
+    monkeypatch.chdir(tmp_path)
+    work = {"peers": ["scipy"], "shapes": [], "dtypes": ["float32"], "ops": ["small"], "rounds": 1}
+    found = worker.run(work | {"allocator": "default"}, lambda step: None)
+    assert {row["peer"] for row in found["rows"]} >= {"scipy"}

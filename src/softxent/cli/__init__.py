@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from softxent.cli._extras import MissingExtra
 
-FINE, FINDINGS, ERROR = 0, 1, 2
+FINE, ERROR = 0, 2  # and 1: findings
 INTERRUPTED = 128 + 2  # what a shell reports for a process ended by Ctrl-C
 
 

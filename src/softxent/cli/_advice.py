@@ -39,10 +39,10 @@ def advice(report: dict[str, Any]) -> list[str]:
 def _all(report: dict[str, Any]) -> Iterable[str | None]:
     pool, threads, isa = report["allocator"], report["threads"], report["instruction_set"]
     if pool is not None and not pool.get("enabled"):
-        # 65 536 x 1000 float32, 2 threads: 23 ms from the pool, 91 to 390 ms into fresh pages
+        # 65 536 x 1000 float32, 2 threads: 24 ms from the pool, 54 to 90 ms into fresh pages
         yield (
             "The pool of freed outputs is switched off, so every large new array costs page faults,"
-            " several times the arithmetic. Unset SOFTXENT_POOL_BYTES, or pass out=."
+            " which take longer than the arithmetic. Unset SOFTXENT_POOL_BYTES, or pass out=."
         )
     if pool is not None and pool.get("huge_pages") == "never":
         yield (

@@ -143,7 +143,7 @@ def _show_left_out(out: Terminal, result: Row) -> None:
 
 
 def _show_pairs(out: Terminal, pairs: Sequence[tuple[str, str]]) -> None:
-    width = max(len(name) for name, _ in pairs)
+    width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
         first, *rest = wrap(str(value), WIDTH - width - 4)
         out.print("  " + out.style(f"{name:<{width}}", "dim") + f"  {first}")

@@ -28,7 +28,7 @@ PACKAGES = {
     "jax": "a peer; its CPU arrays come in without a copy",
 }
 BUILD_AGAIN = (
-    "SOFTXENT_REQUIRE_NATIVE=1 pip install -v --no-deps --no-cache-dir --force-reinstall softxent"
+    "SOFTXENT_REQUIRE_NATIVE=1 pip install -v --no-deps --no-cache-dir --force-reinstall ."
 )
 
 
@@ -66,7 +66,7 @@ def remedy(reason: str) -> str:
         return f"unset SOFTXENT_ISA, which is {os.environ.get('SOFTXENT_ISA')!r}."
     return (
         "have a C++20 compiler (g++ 11, clang 14 or newer; on Debian and Ubuntu `apt install g++`),"
-        " then build again, and read what it says:"
+        " then build again in softxent's source folder, and read what it says:"
     )
 
 

@@ -23,6 +23,7 @@ SCHEMA_VERSION = 1
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 CHARTS = (".svg", ".png")
 PARTS = {"schema_version", "rows", "machine", "missing", "skipped"}
+PARTS_OF = {"rows": list, "machine": dict, "missing": dict, "skipped": list}
 ROW = {"op", "shape", "dtype", "peer", "allocator", "ours_ms", "peer_ms", "ratio"}
 EXTRA = "demo"
 NEEDS, DRAWING = {"tqdm": "tqdm"}, {"matplotlib": "matplotlib"}
@@ -51,7 +52,7 @@ operations
   copy       out= beside np.copyto(out, logits), the time of memory alone
   loss       cross_entropy(logits, target): no gradient (only if asked for)
   small      new, on 8 rows of 10 classes
-  linear     linear_cross_entropy_with_grad(input, weight, target)
+  linear     linear_cross_entropy_with_grad(input, linear_weight, target)
 
 examples
   softxent bench --quick
@@ -147,12 +148,18 @@ def run(args: argparse.Namespace) -> int:
 
 def load(path: Path) -> dict[str, Any]:
     """Read what `softxent bench --json` printed."""
-    result = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"expected what `softxent bench --json` prints; {error}") from None
     if not isinstance(result, dict) or not PARTS <= result.keys():
         raise ValueError(f"expected an object with {', '.join(sorted(PARTS))}")
     if result["schema_version"] != SCHEMA_VERSION:
         version = result["schema_version"]
         raise ValueError(f"got schema_version {version!r}, expected {SCHEMA_VERSION}")
+    for part, kind in PARTS_OF.items():
+        if not isinstance(result[part], kind):
+            raise ValueError(f"expected {part} to be a {kind.__name__}")
     if not all(isinstance(row, dict) and ROW <= row.keys() for row in result["rows"]):
         raise ValueError(f"expected rows with {', '.join(sorted(ROW))}")
     return result

@@ -108,7 +108,7 @@ def _shout(out: Terminal, reason: str) -> None:
     for line in wrap(f"Why: {reason}", WIDTH):
         out.print(line)
     out.print()
-    out.print("What it costs: results are as accurate, but take 14 to 24 times as long, on one")
+    out.print("What it costs: results are as accurate, but take 15 to 27 times as long, on one")
     out.print("thread.")
     out.print()
     for line in wrap(f"What to do: {remedy(reason)}", WIDTH):

@@ -309,21 +309,21 @@ def linear_cross_entropy_plan(
     implementation: str | None = None,
     **options: Unpack[OptionsDict],
 ) -> LinearPlan:
-    """Say what a linear loss would do with its memory budget, and on which BLAS.
+    """Say what a linear loss would do with its memory budget, and who makes its products.
 
     Arguments, errors: as the function that is planned, and
         function: the name of one of the linear functions; directions count as all given, and
             outputs as new arrays.
 
     Returns:
-        LinearPlan: rows per chunk, chunks, scratch and accumulator in bytes, tile, BLAS.
+        LinearPlan: rows per chunk, chunks, scratch and accumulator in bytes, tile, who multiplies.
 
     Accuracy and memory: the scratch is what the call will allocate; no product is computed.
 
     >>> import numpy as np
     >>> from softxent import linear_cross_entropy_plan
     >>> x, w = np.zeros((2048, 512), np.float32), np.zeros((32000, 512), np.float32)
-    >>> plan = linear_cross_entropy_plan(x, w, np.zeros(2048, int))
+    >>> plan = linear_cross_entropy_plan(x, w, np.zeros(2048, int), implementation="numpy")
     >>> plan.rows, plan.chunks, plan.scratch_bytes
     (512, 4, 65536000)
     """

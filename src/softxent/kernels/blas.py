@@ -104,15 +104,16 @@ def pick(name: str | None = None) -> Blas:
     if asked is None:
         return _first_open()
     if asked not in ROADS:
-        expected = f"one of {', '.join(ROADS)}, or None for the best that is open here"
+        names = ROADS if name is not None else ("native", *ROADS)
+        best = "None" if name is not None else "nothing"
         raise error(
             ValueError,
             "implementation",
             "softxent.kernels.blas",
             where,
             repr(asked),
-            expected,
-            nearest(asked, ROADS),
+            f"one of {', '.join(names)}, or {best} for the best that is open here",
+            nearest(asked, names),
         )
     try:
         return _open(asked)

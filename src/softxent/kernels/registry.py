@@ -166,13 +166,14 @@ def _find(implementation: str | None) -> Kernels:
                 return _load(name)
         raise ImportError(f"no implementation of softxent loads: {available()}")
     if asked not in MODULES:
+        best = "None" if implementation is not None else "nothing"
         raise error(
             ValueError,
             "implementation",
             "softxent",
             where,
             repr(asked),
-            f"one of {', '.join(MODULES)}, or None for the best that runs here",
+            f"one of {', '.join(MODULES)}, or {best} for the best that runs here",
             nearest(str(asked), MODULES),
         )
     try:

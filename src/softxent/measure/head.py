@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import statistics
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import softxent
+from softxent.measure import child
 from softxent.measure.machine import available_bytes
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
@@ -146,17 +146,13 @@ def _worker(
     road: str, problem: tuple[int, int, int, int]
 ) -> Iterator[Callable[[str], dict[str, Any]]]:
     """Start a process for one road; gives the function that asks it something."""
-    command = [sys.executable, "-m", "softxent.measure.head", road, *map(str, problem)]
-    # A numpy.py in the user's folder is none of ours (Python 3.11; ignored before).
-    environment = os.environ | {"PYTHONSAFEPATH": "1"}
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
-            command,
+            child.command("softxent.measure.head", road, *map(str, problem)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            env=environment,
         )
 
         def ask(word: str) -> dict[str, Any]:
@@ -291,5 +287,6 @@ def _serve(road: str, n: int, d: int, v: int, budget: int) -> None:
         print(json.dumps(answer), flush=True)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Be the process of one road."""
     _serve(sys.argv[1], *map(int, sys.argv[2:]))

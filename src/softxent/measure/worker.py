@@ -19,6 +19,7 @@ from typing import Any
 
 import softxent
 from softxent.measure import peers, speed
+from softxent.measure.child import command
 from softxent.measure.timing import environment
 
 
@@ -34,7 +35,7 @@ def run(work: dict[str, Any], progress: Callable[[str], None]) -> dict[str, Any]
     variables = environment(work["allocator"]) | dict.fromkeys(names, str(threads))
     with tempfile.TemporaryFile() as words:
         process = subprocess.Popen(
-            [sys.executable, "-m", "softxent.measure.worker"],
+            command("softxent.measure.worker"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=words,
@@ -95,7 +96,3 @@ def main() -> None:
         )
         result["missing"] = peers.missing(keys) | result["missing"]
         say({"result": result})
-
-
-if __name__ == "__main__":
-    main()
