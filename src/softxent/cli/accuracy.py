@@ -32,7 +32,7 @@ result; of the larger of its terms where it is a difference), beside the bar
 that softxent keeps; then how many of 1000 rows with a small but positive loss
 come back with a loss or a gradient of exactly 0. --json has the medians too.
 
-Takes about 15 seconds. Exits 1 if softxent exceeds a bar."""
+Takes about 20 seconds. Exits 1 if softxent exceeds a bar."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
