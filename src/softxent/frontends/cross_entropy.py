@@ -129,8 +129,8 @@ def cross_entropy_with_grad(
 class CrossEntropyStats(NamedTuple):
     """Statistics of each row, not reduced; `cross_entropy_stats` returns it.
 
-    Of an ignored row the floats are 0 and the integers -1; of a row whose loss is NaN they are NaN
-    and -1.
+    Of an ignored row the floats are 0 and the integers -1; of a row with NaN, with +inf or all -inf
+    in its logits they are NaN and -1.
     """
 
     loss: Array
