@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -18,6 +18,11 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -
     rule = "|" + "---|" * words + "---:|" * (len(heads) - words)
     lines = ["| " + " | ".join(heads) + " |", rule]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def machine_line(card: Mapping[str, str]) -> str:
+    """Return what was measured on, in one line."""
+    return ", ".join(f"{key}: {value}" for key, value in card.items())
 
 
 def between(path: Path, name: str) -> str:

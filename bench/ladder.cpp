@@ -68,17 +68,6 @@ static double online(const RowOf& r) {
 
 typedef int vwi __attribute__((vector_size(W * 8)));
 
-SX_INLINE vw fma(vw a, vw b, vw c) {
-#if defined(__AVX512F__)
-  return (vw)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
-#elif defined(__FMA__)
-  return (vw)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
-#elif defined(__aarch64__)
-  return (vw)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
-#else
-  return a * b + c;
-#endif
-}
 SX_INLINE vw floats(float x) { return x - vw{}; }
 
 // e^(x + y), x ≤ 0: the Taylor polynomial of degree 6 on |r| ≤ ln2/2, 2^n in two factors.

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from _document import ROOT, table, write
+from _document import ROOT, machine_line, table, write
 
 from softxent.measure.machine import machine_card
 from softxent.measure.timing import interleaved
@@ -293,10 +293,6 @@ def function_table(result: Result) -> str:
         for r in result["rows"]
     ]
     return table(["function", "on", "of", "worst error, ULP"], lines, words=3)
-
-
-def machine_line(card: dict[str, str]) -> str:
-    return ", ".join(f"{key}: {value}" for key, value in card.items())
 
 
 # ---- the command --------------------------------------------------------------------------------

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _document import ROOT, write
+from _document import ROOT, machine_line, write
 
-from softxent.measure.machine import machine_card
+from softxent.measure.machine import STATUS, entry, machine_card
 
 ROADS = ("native", "numpy", "scipy", "matmul")  # what SOFTXENT_BLAS may say
 # N, D, V, max_memory, and the bar for a BLAS that adds (None: measured for information).
@@ -44,20 +44,11 @@ def measure(
 ) -> dict[str, Any]:
     """Median seconds of the bare products and of the whole, taken in turn."""
     import softxent
-    from softxent.kernels import blas
+    from softxent.measure.linear import problem, three_products
 
     n, d, v, memory, bar = case
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((n, d), dtype=np.float32)
-    w = rng.standard_normal((v, d), dtype=np.float32) / np.float32(d**0.5)
-    target = rng.integers(0, v, n)
-    z, dx, dw = np.zeros((n, v), np.float32), np.zeros_like(x), np.zeros_like(w)
-    product = blas.pick().product
-
-    def bare() -> None:
-        product(x, w.T, z)
-        product(z, w, dx)
-        product(z.T, x, dw)
+    x, w, target = problem((n, d, v))
+    bare = three_products(x, w, target)
 
     def whole() -> None:
         softxent.linear_cross_entropy_with_grad(x, w, target, max_memory=memory)
@@ -85,10 +76,10 @@ def measure(
 
 def grown(key: str = "VmRSS") -> int:
     """Bytes of this process, of /proc/self/status."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(key + ":"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError(f"no {key} in /proc/self/status")
+    size = entry(STATUS, f"{key}:", 1024)
+    if size is None:
+        raise RuntimeError(f"no {key} in {STATUS}")
+    return size
 
 
 def measure_memory(road: str) -> list[dict[str, Any]]:
@@ -190,7 +181,7 @@ def main() -> None:
         if not arguments.json:
             print(table(road, roads[road]), flush=True)
     card = machine_card()
-    machine = ", ".join(f"{key}: {value}" for key, value in card.items())
+    machine = machine_line(card)
     if arguments.json:
         print(json.dumps({"schema_version": 1, "roads": roads, "machine": card}, indent=1))
     else:

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from _document import ROOT, table, write
+from _document import ROOT, machine_line, table, write
 
 from softxent.measure import linear as layer
 from softxent.measure.peers import KNOWN
@@ -156,10 +156,6 @@ def skipped(result: Row) -> str:
     return f"Left out: {'; '.join(reasons)}." if reasons else ""
 
 
-def card(result: Row) -> str:
-    return ", ".join(f"{name}: {value}" for name, value in result["machine"].items())
-
-
 def measure(folder: Path) -> None:
     for command in (["bench"], ["accuracy"]):
         path = folder / f"{command[0]}.json"
@@ -192,7 +188,7 @@ def main() -> None:
             (FACTS, "small"): small(rows),
             (FACTS, "layer"): f"{linear(rows)}\n\n{skipped(timed)}",
             (FACTS, "errors"): errors(exact, tuple(FORMATS)),
-            (FACTS, "machine"): card(timed),
+            (FACTS, "machine"): machine_line(timed["machine"]),
         }
         for dtype in ("float32", "bfloat16"):
             for allocator in ("default", "warm"):

@@ -15,18 +15,6 @@ constexpr int kTileRows = 6;   // of 16
 #endif
 constexpr int64_t kPanelBytes = 32768;  // a packed panel of b
 
-SX_INLINE vw fma(vw a, vw b, vw c) {
-#if defined(__AVX512F__)
-  return (vw)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
-#elif defined(__FMA__)
-  return (vw)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
-#elif defined(__aarch64__)
-  return (vw)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
-#else
-  return a * b + c;
-#endif
-}
-
 // The type of sums and its vector.
 template <class C> struct Summed;
 template <> struct Summed<float> { typedef vw V; static constexpr int lanes = 2 * W; };

@@ -63,6 +63,18 @@ constexpr bool kFused = false;
 SX_INLINE vd fma(vd a, vd b, vd c) { return a * b + c; }
 #endif
 
+SX_INLINE vw fma(vw a, vw b, vw c) {
+#if defined(__AVX512F__)
+  return (vw)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__FMA__)
+  return (vw)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__aarch64__)
+  return (vw)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+  return a * b + c;
+#endif
+}
+
 // a > b ? a : b, so that a NaN in b stays.
 SX_INLINE vd max_keep_nan(vd a, vd b) {
 #if defined(__AVX512F__)

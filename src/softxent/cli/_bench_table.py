@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from softxent.cli._terminal import WIDTH, Terminal, table, wrap
+from softxent.cli._terminal import Terminal, table
 from softxent.measure import linear
 from softxent.measure.peers import KNOWN
 from softxent.measure.record import COPY, GRADIENT_OPS, SMALL
@@ -36,7 +36,7 @@ def show(out: Terminal, result: Row) -> None:
     _show_linear(out, [row for row in rows if row["op"] == "linear"])
     _show_left_out(out, result)
     out.title("Machine")
-    _show_pairs(out, list(machine.items()))
+    out.pairs(machine.items())
 
 
 def _show_grid(
@@ -136,19 +136,7 @@ def _show_left_out(out: Terminal, result: Row) -> None:
         return
     out.title("Not measured")
     for text in lines:
-        first, *rest = wrap(text, WIDTH - 2)
-        out.print(f"  {first}")
-        for line in rest:
-            out.print(f"    {line}")
-
-
-def _show_pairs(out: Terminal, pairs: Sequence[tuple[str, str]]) -> None:
-    width = max((len(name) for name, _ in pairs), default=0)
-    for name, value in pairs:
-        first, *rest = wrap(str(value), WIDTH - width - 4)
-        out.print("  " + out.style(f"{name:<{width}}", "dim") + f"  {first}")
-        for line in rest:
-            out.print(f"  {'':<{width}}  {line}")
+        out.hanging(text)
 
 
 def _shape(row: Row) -> str:

@@ -50,6 +50,23 @@ class Terminal:
         self.print(self.style(text, "bold"))
         self.print(self.style("-" * len(text), "dim"))
 
+    def pairs(self, pairs: Iterable[tuple[str, object]]) -> None:
+        """Names, and beside them their values, which may take several lines."""
+        pairs = list(pairs)
+        width = max((len(name) for name, _ in pairs), default=0)
+        for name, value in pairs:
+            first, *rest = wrap(str(value), WIDTH - width - 4)
+            self.print("  " + self.style(f"{name:<{width}}", "dim") + f"  {first}")
+            for line in rest:
+                self.print(f"  {'':<{width}}  {line}")
+
+    def hanging(self, text: str) -> None:
+        """A text whose first line stands out to the left."""
+        first, *rest = wrap(text, WIDTH - 2)
+        self.print(f"  {first}")
+        for line in rest:
+            self.print(f"    {line}")
+
 
 def table(rows: Iterable[Sequence[Any]], align: str, gap: str = "   ") -> list[str]:
     """Lay rows out in columns, each left ("<") or right (">") aligned, without trailing spaces."""

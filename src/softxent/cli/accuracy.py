@@ -153,10 +153,7 @@ def _print_report(
         out.print()
         out.print("Not measured:")
         for key, why in left_out.items():
-            first, *rest = wrap(f"{key}: {why}", WIDTH - 2)
-            out.print(f"  {first}")
-            for line in rest:
-                out.print(f"    {line}")
+            out.hanging(f"{key}: {why}")
 
 
 NOTES = """\

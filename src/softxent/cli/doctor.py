@@ -49,14 +49,14 @@ def show(out: Terminal, report: dict[str, Any]) -> None:
         _shout(out, report["implementation"]["available"]["native"])
     out.print(out.style("softxent", "bold") + f" {report['softxent']} · doctor")
     out.title("What runs here")
-    _show_pairs(out, _running(report))
+    out.pairs(_running(report))
     out.title("Versions")
     rows = [("python", report["python"], f"{platform.system()} {platform.machine()}")]
     rows += [(n, v or "not installed", PACKAGES[n]) for n, v in report["versions"].items()]
     for row, line in zip(rows, table(rows, "<<<", gap="  "), strict=True):
         out.print("  " + (out.style(line, "dim") if row[1] == "not installed" else line))
     out.title("Commands")
-    _show_pairs(out, [(name, lacks or "ready") for name, lacks in report["commands"].items()])
+    out.pairs((name, lacks or "ready") for name, lacks in report["commands"].items())
     out.print()
     for finding in report["findings"]:
         _show_item(out, out.style("✗", "red", "bold"), finding)
@@ -124,12 +124,3 @@ def _show_item(out: Terminal, mark: str, text: str) -> None:
     out.print(f"  {mark} {first}")
     for line in rest:
         out.print(f"    {line}")
-
-
-def _show_pairs(out: Terminal, pairs: list[tuple[str, str]]) -> None:
-    width = max(len(name) for name, _ in pairs)
-    for name, value in pairs:
-        first, *rest = wrap(value, WIDTH - width - 4)
-        out.print("  " + out.style(f"{name:<{width}}", "dim") + f"  {first}")
-        for line in rest:
-            out.print(f"  {'':<{width}}  {line}")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -96,6 +97,7 @@ def choose(
     return BlasProducts(library, dtype, weights, weight_sum)
 
 
+@cache
 def is_fast() -> bool:
     """Say whether our own products are worth taking on this machine."""
     return _native is not None and _native.info()["isa"] in OWN_INSTRUCTION_SETS

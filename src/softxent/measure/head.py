@@ -20,14 +20,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import softxent
 from softxent.measure import child
-from softxent.measure.machine import available_bytes
+from softxent.measure.machine import STATUS, available_bytes, entry
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 MIB = 2**20
@@ -243,24 +242,18 @@ def _apart(a: Floats, b: Floats) -> float:
     return max(float(b.max()), -float(b.min())) / largest
 
 
-def _entry(path: Path, key: str) -> int:
-    lines = (line.split() for line in path.read_text().splitlines())
-    return next(int(words[1]) for words in lines if words[0] == key)
-
-
 def _memory() -> tuple[int, int]:
     """Bytes that this process has now, and the most that it ever had."""
-    try:
-        # Not ru_maxrss on Linux: there a process inherits its parent's, so the growth would be
-        # hidden whenever the parent is larger.
-        status = Path("/proc/self/status")
-        return 1024 * _entry(status, "VmRSS:"), 1024 * _entry(status, "VmHWM:")
-    except OSError:
-        import resource
+    # Not ru_maxrss on Linux: there a process inherits its parent's, so the growth would be
+    # hidden whenever the parent is larger.
+    now, most = (entry(STATUS, key, 1024) for key in ("VmRSS:", "VmHWM:"))
+    if now is not None and most is not None:
+        return now, most
+    import resource
 
-        unit = 1 if sys.platform == "darwin" else 1024
-        high = unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return high, high
+    unit = 1 if sys.platform == "darwin" else 1024
+    high = unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return high, high
 
 
 def _warm(road: str, p: _Problem) -> None:

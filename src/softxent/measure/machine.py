@@ -12,6 +12,7 @@ from pathlib import Path
 import softxent
 
 MEMINFO = Path("/proc/meminfo")
+STATUS = Path("/proc/self/status")  # of this process
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -63,7 +64,7 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
 
 def available_bytes() -> int | None:
     """Return what the system, or the container, can give without swapping; None if neither says."""
-    said = [_entry(MEMINFO, "MemAvailable:", 1024), _container()]
+    said = [entry(MEMINFO, "MemAvailable:", 1024), _container()]
     return min((size for size in said if size is not None), default=None)
 
 
@@ -78,11 +79,12 @@ def _container() -> int | None:
         except (OSError, ValueError):  # no such file; no limit, which reads "max"
             continue
         # files it has read count as used, and are dropped when room is needed
-        return max(0, left + (_entry(CGROUP / dropped, "inactive_file", 1) or 0))
+        return max(0, left + (entry(CGROUP / dropped, "inactive_file", 1) or 0))
     return None
 
 
-def _entry(path: Path, key: str, unit: int) -> int | None:
+def entry(path: Path, key: str, unit: int) -> int | None:
+    """Return the number behind `key` in a file of such lines, times `unit`; None without one."""
     try:
         lines = [line.split() for line in path.read_text().splitlines()]
     except OSError:
