@@ -11,14 +11,14 @@ JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -qq --constraint constraints.txt
-DEV_PACKAGES := numpy scipy scikit-learn mpmath tqdm ml_dtypes matplotlib jinja2 jax \
+DEV_PACKAGES := numpy scipy scikit-learn mpmath tqdm tokenizers ml_dtypes matplotlib jinja2 jax \
     pytest pytest-timeout pytest-xdist hypothesis ruff mypy pre-commit \
     nanobind scikit-build-core ninja build $(if $(shell command -v cmake),,cmake)
 
 NATIVE := CMakeLists.txt pyproject.toml $(shell find native -type f -not -name '*.md' 2>/dev/null)
 
-.PHONY: help setup demo test lint format bench ladder figures fuzz sanitize sanitize-address sanitize-thread \
-    sanitize-arm64 clean FORCE
+.PHONY: help setup demo example-lm test lint format bench ladder figures fuzz clean \
+    sanitize sanitize-address sanitize-thread sanitize-arm64 FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ setup: $(VENV)/.installed  ## build the development environment in .venv, native
 demo: $(VENV)/.installed  ## train a classifier on real data, check its gradient, write build/demo.html
 	@mkdir -p build
 	$(BIN)/softxent demo --report build/demo.html
+
+example-lm: $(VENV)/.installed  ## train a language model, naive head and ours side by side (3 minutes)
+	$(BIN)/python examples/language_model.py --minutes 3 $(ARGS)
 
 test: $(VENV)/.installed  ## run all tests (ARGS='-k name' for some of them)
 	$(BIN)/python -m pytest --quiet --numprocesses $(JOBS) --dist worksteal $(ARGS)
@@ -48,7 +51,7 @@ ladder: $(VENV)/.installed  ## what each step of the kernel earns: build bench/l
 	$(BIN)/python bench/ladder.py $(ARGS)
 
 figures: $(VENV)/.installed  ## measure every table and chart of the documents anew (an idle machine, 20 minutes)
-	for script in numerics ladder linear peers; do $(BIN)/python bench/$$script.py --write; done
+	for script in numerics ladder linear peers language_model; do $(BIN)/python bench/$$script.py --write; done
 	$(BIN)/python -m tests.contract.worst --run --write
 
 fuzz: $(VENV)/.installed  ## a million random calls against the reference (ARGS='--seed 1' for others)

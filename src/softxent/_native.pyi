@@ -43,6 +43,16 @@ def tally(
     weight: Array | None,
     row_weight: Array | None,
 ) -> tuple[int, int, float]: ...
+def plain_loss(
+    logits: int,
+    dtype: int,
+    target: int,
+    grad: int,
+    rows: int,
+    classes: int,
+    ignore_index: int,
+    factor: float,
+) -> tuple[int, int, float]: ...
 def product(
     kind: int,
     *,

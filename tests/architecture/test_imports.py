@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "kernels": CONTRACTS | {"_native"},
     "frontends": CONTRACTS | {"kernels"},
     "softxent": FRONT,
+    "torch": FRONT,  # the public door of frontends/torch
     "parallel": PUBLIC,
     "learn": PUBLIC,
     "derive": BASE | {"reference"},

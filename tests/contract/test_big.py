@@ -53,6 +53,8 @@ def test_more_than_2_to_the_31_logits(threaded: FrontEnd, dtype: str) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_rows_far_apart(threaded: FrontEnd, dtype: str) -> None:
     """Input and output rows 4 GiB apart, in memory of which a few pages are touched."""
+    if not threaded.has_out:
+        pytest.skip(f"{threaded.name} has no out=")
     kind, classes = dtype_of(threaded.needs(dtype)), 1000
     apart, flags = 2**32 + 64, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000  # MAP_NORESERVE
     plain = np.random.default_rng(0).normal(size=(4, classes)).astype(kind)
@@ -102,8 +104,9 @@ def results(front: FrontEnd, shape: tuple[int, int], dtype: str) -> dict[str, by
             stats = front("cross_entropy_stats", z, target, **some)
             found[f"stats {key}"] = b"".join(value.tobytes() for value in stats)
     found["softmax"] = front("softmax", z).tobytes()
-    found["logsumexp"] = front("logsumexp", z).tobytes()
-    found["diagonal"] = front("cross_entropy_hessian_diag", z, index).tobytes()
+    for name, arrays in (("logsumexp", (z,)), ("cross_entropy_hessian_diag", (z, index))):
+        if front.has(name):
+            found[name] = front(name, *arrays).tobytes()
     found["by target"] = front("cross_entropy_target_grad", z, soft).tobytes()
     return found
 
@@ -116,6 +119,7 @@ def test_any_number_of_threads_gives_the_same_bits(
     """1, 2, 3 and 8 threads, twice each."""
     import softxent
 
+    threaded.samples((shape, dtype) != ("usual", "float32"))
     threaded.needs(dtype)
     right: dict[str, bytes] = {}
     for count in (*THREADS, THREADS[-1]):
@@ -237,6 +241,7 @@ print("child", wait(child), "parent", check())
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_fork(front: FrontEnd) -> None:
     """After a large call, a forked child (and its child) computes the same; the parent goes on."""
+    front.needs("fork")
     assert run(FORK, front).split() == ["child", "0", "parent", "True"]
 
 
@@ -276,7 +281,7 @@ functions = {
     "cross_entropy_with_grad": (logits, target),
     "cross_entropy_jvp": (logits, target, logits),
     "cross_entropy_hvp": (logits, target, logits),
-    "cross_entropy_target_grad": (logits, target),
+    "cross_entropy_target_grad": (logits, logits),
 }
 
 def repeat(times):
@@ -284,10 +289,11 @@ def repeat(times):
         for _ in range(times):
             front(name, *arrays)
 
-repeat(3)
-print(grows(lambda: repeat(20)))
-view = np.broadcast_to(logits[0, :20_000], (20_000, 20_000))  # 1.6 GB if it were copied
-print(grows(lambda: front("cross_entropy", view, np.zeros(20_000, np.int64))))
+repeat(3 if front.thorough else 1)
+print(grows(lambda: repeat(20 if front.thorough else 3)))
+rows = 20_000 if front.thorough else 3_000  # 1.6 GB, or 240 MB, if it were copied
+view = np.broadcast_to(logits[0, :20_000], (rows, 20_000))
+print(grows(lambda: front("cross_entropy", view, np.zeros(rows, np.int64))))
 """
 
 
@@ -295,7 +301,7 @@ print(grows(lambda: front("cross_entropy", view, np.zeros(20_000, np.int64))))
 def test_memory(front: FrontEnd) -> None:
     """Calls give back what they take, and a loss keeps O(N) and a row per thread, never N V."""
     repeated, beside = map(float, run(MEMORY, front).split())
-    assert repeated < 64, "100 calls with outputs of 4 MiB left memory behind"
+    assert repeated < 64, "15 calls and more with outputs of 4 MiB left memory behind"
     assert beside < 32
 
 

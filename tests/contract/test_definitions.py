@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contract.frontends import FrontEnd
+from contract.frontends import TARGET_GRAD, FrontEnd
 
 torch = pytest.importorskip("torch")
 functional = torch.nn.functional
@@ -122,18 +122,15 @@ def test_every_option_as_autograd(front: FrontEnd, reduction: str, soft: bool) -
     if soft:  # class indices do not move
         both = front("cross_entropy_jvp", logits, target, v, target_tangent=moved, **options)
         np.testing.assert_allclose(both, (first * v).sum() + (second * moved).sum(), rtol=close)
-    np.testing.assert_allclose(
-        front("cross_entropy_target_grad", logits, target, **options), second, rtol=close
-    )
+    if soft or front.has(TARGET_GRAD):
+        by_target = front("cross_entropy_target_grad", logits, target, **options)
+        np.testing.assert_allclose(by_target, second, rtol=close)
     own = hessian[np.arange(12), :, np.arange(12)]  # (12, 7, 7): rows do not meet each other
     dense_hessian = front("cross_entropy_hessian", logits, target, **options)
     np.testing.assert_allclose(dense_hessian, own, rtol=close, atol=1e-14)
-    np.testing.assert_allclose(
-        front("cross_entropy_hessian_diag", logits, target, **options),
-        np.diagonal(own, axis1=1, axis2=2),
-        rtol=close,
-        atol=1e-14,
-    )
+    if front.has("cross_entropy_hessian_diag"):
+        diagonal = front("cross_entropy_hessian_diag", logits, target, **options)
+        np.testing.assert_allclose(diagonal, np.diagonal(own, axis1=1, axis2=2), close, 1e-14)
 
 
 def test_softmax_as_autograd(front: FrontEnd) -> None:
@@ -144,7 +141,8 @@ def test_softmax_as_autograd(front: FrontEnd) -> None:
     for name in ("softmax", "log_softmax"):
         right = getattr(torch, name)(z / 0.7, dim=1).numpy()
         np.testing.assert_allclose(front(name, logits, temperature=0.7), right, rtol=1e-13)
-    np.testing.assert_allclose(front("logsumexp", logits), torch.logsumexp(z, 1), rtol=1e-15)
+    if front.has("logsumexp"):
+        np.testing.assert_allclose(front("logsumexp", logits), torch.logsumexp(z, 1), rtol=1e-15)
     jacobian = torch.func.vmap(torch.func.jacrev(lambda x: torch.softmax(x, 0)))(z).numpy()
     np.testing.assert_allclose(front("softmax_jacobian", logits), jacobian, 1e-12, 1e-16)
     product = np.einsum("nij,nj->ni", jacobian, vector)

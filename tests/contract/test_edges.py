@@ -56,6 +56,7 @@ def as_row(expected: Row | float) -> Row:
 @pytest.mark.parametrize(("edge", "width"), WHERE)
 def test_edge(front: FrontEnd, edge: Edge, width: int, dtype: str) -> None:
     """Loss, gradient, HVP and JVP of the special row are what the contract says."""
+    front.samples(width != 3 and (width, dtype) != (1000, "float32"))
     p = spread(edge, front.needs(dtype), width)
     options = {**p.options, "reduction": "none"}
     loss, grad = front("cross_entropy_with_grad", p.logits, p.target, **options)
@@ -77,6 +78,7 @@ def test_edge(front: FrontEnd, edge: Edge, width: int, dtype: str) -> None:
 @pytest.mark.parametrize(("edge", "width"), WHERE)
 def test_other_rows_keep_their_bits(front: FrontEnd, edge: Edge, width: int, dtype: str) -> None:
     """The rows beside the special one are the rows they are without it."""
+    front.samples((width, dtype) not in ((3, "bfloat16"), (1000, "float32")))
     p = spread(edge, front.needs(dtype), width)
     options = {**p.options, "reduction": "none"}
     others = [0, 2]
@@ -126,21 +128,24 @@ def test_edge_reduced(front: FrontEnd, edge: Edge, reduction: str) -> None:
 @pytest.mark.parametrize("edge", EDGES, ids=lambda edge: edge.name)
 def test_edge_hessian(front: FrontEnd, edge: Edge, dtype: str) -> None:
     """The dense Hessian times the tangent is the HVP, its diagonal the Hessian diagonal."""
+    front.samples(dtype not in ("float64", "bfloat16"))
     p = spread(edge, front.needs(dtype), 3)
     options = {**p.options, "reduction": "none"}
     dense = front("cross_entropy_hessian", p.logits, p.target, **options)
-    diagonal = front("cross_entropy_hessian_diag", p.logits, p.target, **options)
-    assert dense.dtype == diagonal.dtype == p.logits.dtype
+    assert dense.dtype == p.logits.dtype
     assert dense.shape == (3, 3, 3)
-    matrix, diagonal = dense[1].astype(np.float64), diagonal[1].astype(np.float64)
+    matrix = dense[1].astype(np.float64)
+    if front.has("cross_entropy_hessian_diag"):
+        diagonal = front("cross_entropy_hessian_diag", p.logits, p.target, **options)
+        assert diagonal.dtype == p.logits.dtype
+        right = np.diagonal(matrix)
+        np.testing.assert_allclose(diagonal[1].astype(float), right, rtol=2 * TOLERANCE[dtype])
     if isinstance(edge.hvp, float) and isnan(edge.hvp):
         assert np.isnan(matrix).all()
-        assert np.isnan(diagonal).all()
         return
     expected = np.array(as_row(edge.hvp), np.float64)
     scale = np.abs(matrix) @ np.abs(TANGENT)
     assert (np.abs(matrix @ TANGENT - expected) <= 4 * TOLERANCE[dtype] * scale).all()
-    np.testing.assert_allclose(diagonal, np.diagonal(matrix), rtol=2 * TOLERANCE[dtype])
     np.testing.assert_allclose(matrix, matrix.T, rtol=2 * TOLERANCE[dtype])
 
 
@@ -148,6 +153,7 @@ def test_edge_hessian(front: FrontEnd, edge: Edge, dtype: str) -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_softmax_edges(front: FrontEnd, dtype: str, width: int) -> None:
     """-inf has probability +0 and log-probability -inf; a bad row is NaN, others are not."""
+    front.samples(width != 3 and (width, dtype) != (1000, "float32"))
     logits = np.full((5, width), -inf)
     ends = [0, width - 1]
     logits[0, ends] = 0.0
@@ -166,6 +172,8 @@ def test_softmax_edges(front: FrontEnd, dtype: str, width: int) -> None:
             assert not np.signbit(y[row]).any(), "a probability is never -0"
             np.testing.assert_allclose(log_y[row, ends], -log(2.0), rtol=TOLERANCE[dtype])
             np.testing.assert_array_equal(np.delete(log_y[row], ends), -inf)
+    if not front.has("logsumexp"):
+        return
     lse = front("logsumexp", logits)
     assert lse.dtype == np.dtype(loss_name(dtype))
     np.testing.assert_allclose(lse[[0, 4]], [log(2.0), 5 + log(2.0)], rtol=1e-6)
@@ -212,12 +220,14 @@ def test_empty_mean(front: FrontEnd, case: str, dtype: str) -> None:
         loss, grad = front("cross_entropy_with_grad", logits, target, **options, empty=empty)
         alone = front("cross_entropy", logits, target, **options, empty=empty)
         hvp = front("cross_entropy_hvp", logits, target, logits, **options, empty=empty)
-        diagonal = front("cross_entropy_hessian_diag", logits, target, **options, empty=empty)
         for value in (loss, alone):
             np.testing.assert_array_equal(value, expected)
             assert not np.signbit(value) or isnan(expected)
             assert value.dtype == np.dtype(loss_name(dtype))
-        for derivative in (grad, hvp, diagonal):
+        derivatives = [grad, hvp]
+        if front.has(function := "cross_entropy_hessian_diag"):
+            derivatives.append(front(function, logits, target, **options, empty=empty))
+        for derivative in derivatives:
             np.testing.assert_array_equal(derivative.astype(np.float64), zeros)
         jvp = front("cross_entropy_jvp", logits, target, logits, **options, empty=empty)
         np.testing.assert_array_equal(jvp, 0.0)
@@ -267,7 +277,8 @@ def test_one_class(front: FrontEnd, dtype: str, options: dict[str, Any]) -> None
             np.testing.assert_array_equal(jvp, 0.0)
     np.testing.assert_array_equal(front("softmax", logits).astype(np.float64), 1.0)
     np.testing.assert_array_equal(front("log_softmax", logits).astype(np.float64), 0.0)
-    np.testing.assert_array_equal(front("logsumexp", logits), logits[:, 0].astype(np.float64))
+    if front.has("logsumexp"):
+        np.testing.assert_array_equal(front("logsumexp", logits), logits[:, 0].astype(np.float64))
 
 
 HUGE = {  # name: (dtype, logits, target, options, exact loss, exact gradient)
@@ -405,8 +416,8 @@ def test_jvp_target_tangent_edges(front: FrontEnd, dtype: str) -> None:
                                    "uint64", ">i4", ">i8"])  # fmt: skip
 def test_any_integer_target(front: FrontEnd, dtype: str) -> None:
     """Class indices come in any integer dtype."""
-    if dtype.startswith(">") and not front.any_layout:
-        pytest.skip(f"{front.name} has no big-endian arrays")
+    if dtype.startswith(">"):
+        front.needs("big_endian")
     logits = np.random.default_rng(0).normal(size=(6, 5)).astype(np.float32)
     target = np.array([0, 4, 2, 2, 1, 3])
     expected = front("cross_entropy_with_grad", logits, target)

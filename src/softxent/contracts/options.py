@@ -78,6 +78,17 @@ class Options:
             store("row_weight", _weights(where, "row_weight", self.row_weight))
         _check_choice(where, "empty", self.empty, EMPTIES)
 
+    def with_row_factors(self, factors: Array) -> Options:
+        """Return these options with other row factors, unchecked: those of derivatives have signs.
+
+        `factors` (N,) float64, C-contiguous, takes the place of `row_weight`.
+        """
+        options = object.__new__(Options)
+        for field in fields(Options):
+            object.__setattr__(options, field.name, getattr(self, field.name))
+        object.__setattr__(options, "row_weight", factors)
+        return options
+
 
 class OptionsDict(TypedDict, total=False):
     """The keywords of `Options`, for the signatures of functions that pass them on."""

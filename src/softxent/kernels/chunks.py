@@ -15,6 +15,7 @@ import numpy as np
 
 from softxent.contracts import Array, loss_dtype
 from softxent.kernels import memory
+from softxent.kernels.rows_of import flat_rows
 from softxent.kernels.walk import Chunk, LinearGrads, Problem, Walk
 
 Term: TypeAlias = tuple[Array, Array | None, Array | None]
@@ -36,14 +37,26 @@ def loss(problem: Problem, per_row: Array | None) -> tuple[float, float]:
 
 @_quiet
 def loss_and_gradients(
-    problem: Problem, out: LinearGrads, per_row: Array | None, ce_factor: float, z_factor: float
+    problem: Problem,
+    out: LinearGrads,
+    per_row: Array | None,
+    ce_factor: float,
+    z_factor: float,
+    by_target: Array | None = None,
 ) -> tuple[float, float]:
-    """Do as `loss`, and write the gradients that `out` has an array for."""
+    """Do as `loss`, and write the gradients that `out` has an array for.
+
+    by_target: where the gradient by the soft target goes; its rows lie a fixed stride apart.
+    """
     walk = Walk(problem, out)
     gradients = Gradients(walk)
+    target_rows = None if by_target is None else flat_rows(by_target)
     ce_sum = z_sum = 0.0
     for chunk in walk.chunks():
         g = chunk.rows.logits
+        if target_rows is not None:  # while the logits are still there
+            some = target_rows[chunk.index]  # a view: rows of soft targets are never picked
+            problem.kernels.target_grad(chunk.rows, some, ce_factor=ce_factor)
         with chunk.part_of(per_row) as by_row:
             ce, z = problem.kernels.loss(
                 chunk.rows, per_row=by_row, grad=g, ce_factor=ce_factor, z_factor=z_factor
@@ -120,7 +133,7 @@ class Gradients:
         self.walk, out = walk, walk.out
         self.weight_sum = out.linear_weight
         if walk.accumulates and out.linear_weight is not None:
-            self.weight_sum = memory.empty(out.linear_weight.shape, walk.dtype)
+            self.weight_sum = memory.empty(out.linear_weight.shape, walk.sum_dtype)
         n_classes = 0 if out.linear_bias is None else len(out.linear_bias)
         self.bias_sum = np.zeros(n_classes)
         self.started = False
@@ -147,7 +160,7 @@ class Gradients:
         if out.linear_weight is not None:
             if not self.started:
                 out.linear_weight[...] = 0.0
-            elif out.linear_weight is not self.weight_sum:
-                out.linear_weight[...] = self.weight_sum
+            elif self.weight_sum is not None and out.linear_weight is not self.weight_sum:
+                walk.products.store(out.linear_weight, self.weight_sum)
         if out.linear_bias is not None:
             out.linear_bias[...] = self.bias_sum

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from softxent import _native
-from softxent.contracts import Array, Options, Rows
+from softxent.contracts import IGNORE, Array, Options, Rows
 from softxent.kernels.registry import Tally
 
 _OPS: dict[str, int] = _native.OPS
@@ -117,6 +117,25 @@ class NativeKernels:
         )
         return sums
 
+    def plain_loss(
+        self,
+        logits: int,
+        dtype: str,
+        target: int,
+        grad: int,
+        n_rows: int,
+        n_classes: int,
+        factor: float,
+    ) -> tuple[int, int, float]:
+        """Return (first bad row or -1, rows that count, sum of their losses); no options.
+
+        All by address, contiguous, on the CPU: it spares a small call the 7 us of arrays and views.
+        `grad`, unless it is 0, is where `factor` times the gradient of the mean goes.
+        """
+        return _native.plain_loss(
+            logits, _DTYPES[dtype], target, grad, n_rows, n_classes, IGNORE, factor
+        )
+
     def gradient(
         self,
         rows: Rows,
@@ -209,5 +228,8 @@ class NativeKernels:
         """Write the statistics of each row."""
         _native.run(_OPS["stats"], _bits(rows.logits), floats=floats, ints=ints, **_problem(rows))
 
+
+# As native/rows.h has them.
+_DTYPES = {"float32": 0, "float64": 1, "bfloat16": 2, "float16": 3}
 
 KERNELS = NativeKernels()

@@ -1,11 +1,11 @@
 """The products of a linear layer, for some rows of it: X W^T + b, G W, G^T X, column sums of G.
 
-Two ways to make them. `NativeProducts` are ours (native/products.h): they read the weight as it
-lies, whatever its dtype and strides, and run on the row kernels' threads. `BlasProducts` call the
-library that NumPy uses. A BLAS rearranges the weight for every product, which at 128 rows a chunk
-costs as much as a third of the arithmetic, and its threads spin for milliseconds afterwards while
-the row kernel wants their core; on the other hand it is at home on every machine, and better where
-there are few classes.
+Two ways to make them stand here, and a front end may bring a third (`Maker`). `NativeProducts` are
+ours (native/products.h): they read the weight as it lies, whatever its dtype and strides, and run
+on the row kernels' threads. `BlasProducts` call the library that NumPy uses. A BLAS rearranges the
+weight for every product, which at 128 rows a chunk costs as much as a third of the arithmetic, and
+its threads spin for milliseconds afterwards while the row kernel wants their core; on the other
+hand it is at home on every machine, and better where there are few classes.
 """
 
 from __future__ import annotations
@@ -52,10 +52,15 @@ class Products(Protocol):
 
     name: str
     """For `LinearPlan.blas`."""
+    dtype: np.dtype[Any]
+    """Of the operands that are made for them: the logits and G, what is converted of X."""
     bytes: Bytes
 
     def allocate(self, tile: int) -> None:
         """Make the scratch, for tiles of that many classes."""
+
+    def reads(self, matrix: Array) -> bool:
+        """Say whether X, being of `dtype`, can be this matrix as it lies."""
 
     def writes(self, matrix: Array) -> bool:
         """Say whether `input_grad` can write this matrix as it lies."""
@@ -72,6 +77,18 @@ class Products(Protocol):
     def add_columns(self, sums: Array, g: Array) -> None:
         """Add the column sums of G into `sums`, float64."""
 
+    def store(self, out: Array, sums: Array) -> None:
+        """Write a sum, rounded, to the gradient it becomes."""
+
+
+class Maker(Protocol):
+    """Makes the products of a walk, or declines: None."""
+
+    def __call__(
+        self, dtype: np.dtype[Any], weights: Sequence[Array], weight_sum: Array | None, rows: int
+    ) -> Products | None:
+        """As `choose` takes them; `rows` go into a chunk, about."""
+
 
 def choose(
     library: blas.Blas,
@@ -81,14 +98,22 @@ def choose(
     weights: Sequence[Array],
     weight_sum: Array | None,
     max_memory: int,
+    rows: int = 0,
+    maker: Maker | None = None,
 ) -> Products:
-    """Return ours where they run and pay off, else those of the BLAS.
+    """Return the maker's, or ours where they run and pay off, else those of the BLAS.
 
     weights: the weight, and its direction if it has one. weight_sum: what `weight_grad` writes.
     Ours need the row kernels (`native`), many classes, and a budget that does not notice their
-    scratch. ``SOFTXENT_BLAS`` names a BLAS, which is then taken, or "native", ours at any size.
+    scratch. rows: how many there are. ``SOFTXENT_BLAS`` names a BLAS, which is then taken, or
+    "native", ours at any size.
     """
     asked = os.environ.get("SOFTXENT_BLAS")
+    if maker is not None and not asked:
+        at_once = max_memory // (len(weights[0]) * weights[0].itemsize)
+        made = maker(dtype, weights, weight_sum, min(rows, at_once))
+        if made is not None:
+            return made
     wanted = asked == "native" or (not asked and len(weights[0]) >= OWN_CLASSES and is_fast())
     if native and wanted and (weight_sum is None or _is_plain(weight_sum, dtype)):
         own = NativeProducts(dtype, weights)
@@ -130,6 +155,10 @@ class NativeProducts:
     def allocate(self, tile: int) -> None:
         """Nothing to do: each product takes its scratch from the pool of freed blocks."""
 
+    def reads(self, matrix: Array) -> bool:
+        """Any."""
+        return True
+
     def writes(self, matrix: Array) -> bool:
         """Side by side only."""
         return _is_plain(matrix, self.dtype)
@@ -151,6 +180,10 @@ class NativeProducts:
     def add_columns(self, sums: Array, g: Array) -> None:
         """In float64, row by row."""
         _native.product(_WEIGHT, g=g, column_sums=sums, threads=self.threads)
+
+    def store(self, out: Array, sums: Array) -> None:
+        """NumPy rounds."""
+        out[...] = sums
 
     def _run(self, kind: int, names: tuple[str, str], terms: Pairs, **rest: Any) -> None:
         """Hand the terms over as x, w, g and x2, w2, g2."""
@@ -190,6 +223,10 @@ class BlasProducts:
         shape = (tile, self.n_features)
         self._converted = np.empty(shape if self.converts else (0, self.n_features), self.dtype)
         self._tile = np.empty(shape, self.dtype) if self.stages else None
+
+    def reads(self, matrix: Array) -> bool:
+        """With one of its sides contiguous."""
+        return self.blas.takes(matrix)
 
     def writes(self, matrix: Array) -> bool:
         """In any layout that it reads."""
@@ -238,6 +275,10 @@ class BlasProducts:
             block = g[start : start + 16]
             np.matmul(ones[: len(block)], block, out=block_sum)
             np.add(sums, block_sum, out=sums)
+
+    def store(self, out: Array, sums: Array) -> None:
+        """NumPy rounds."""
+        out[...] = sums
 
     def _parts(self, weight: Array) -> Iterator[tuple[slice, Array]]:
         """Yield (classes, their rows of the weight): all of them, or converted tile by tile."""

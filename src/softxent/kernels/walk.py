@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from softxent.contracts import Array, Rows, loss_dtype
 from softxent.kernels import memory
 from softxent.kernels.blas import Blas
 from softxent.kernels.budget import LinearPlan, Needs, make_plan
-from softxent.kernels.products import choose
+from softxent.kernels.products import Maker, choose
 from softxent.kernels.registry import Kernels
 from softxent.kernels.rows_of import Index, RowsOf
 
@@ -63,6 +63,8 @@ class Problem:
     kernels: Kernels
     blas: Blas
     max_memory: int
+    maker: Maker | None = None
+    """Asked first for the products of a walk: those of another library, say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,30 +108,39 @@ class Walk:
         row_bytes: int = 0,
     ) -> None:
         self.problem, self.out, self.along, self.row_bytes = problem, out, along, row_bytes
-        self.dtype = loss_dtype(problem.input.dtype)  # of the logits in scratch, of all products
         self.ignored: Array | None = None  # a mask of the rows, if there are any
         if problem.rows.target is not None and problem.count < problem.rows.n_rows:
             self.ignored = problem.rows.target == problem.rows.options.ignore_index
         self.planes = 1 if along.nothing else 2  # the logits, and their direction
-        self.inputs = self._rows_of(problem.input)
-        self.inputs_along = None if along.input is None else self._rows_of(along.input)
-        soft = problem.rows.soft
-        self.soft = None if soft is None else self._rows_of(soft)
         # bfloat16 and float16: chunks add into float32, and the sum is rounded once.
-        self.accumulates = out.linear_weight is not None and self.dtype != problem.input.dtype
+        self.sum_dtype = loss_dtype(problem.input.dtype)
+        weight_out = out.linear_weight
+        self.accumulates = weight_out is not None and self.sum_dtype != weight_out.dtype
         weights = (problem.weight, along.linear_weight)
         self.products = choose(
             problem.blas,
             native=problem.kernels.name == "native",
-            dtype=self.dtype,
+            dtype=self.sum_dtype,
             weights=[weight for weight in weights if weight is not None],
-            weight_sum=None if self.accumulates else out.linear_weight,
+            weight_sum=None if self.accumulates else weight_out,
             max_memory=problem.max_memory,
+            rows=problem.count,
+            maker=problem.maker if self.planes == 1 else None,
         )
+        self.dtype = self.products.dtype  # of the logits in scratch, of all operands
+        self.inputs = self._rows_of(problem.input)
+        self.inputs_along = None if along.input is None else self._rows_of(along.input)
+        soft = problem.rows.soft
+        self.soft = None if soft is None else self._rows_of(soft)
         self.input_grads: RowsOf | None = None
         if out.input is not None:
             self.input_grads = self._rows_of(out.input, self.products.writes)
         self.plan, self._stride = self._make_plan()
+        one = self.plan.chunks == 1
+        if self.accumulates and weight_out is not None and one and self.products.writes(weight_out):
+            # A single product makes the whole sum, and rounds it.
+            self.accumulates = False
+            self.plan = self.plan._replace(accumulator_bytes=0)
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield every chunk, its logits computed; they share one scratch."""
@@ -160,17 +171,17 @@ class Walk:
         rows = self.problem.rows
         options = rows.options
         if options.row_weight is not None:
-            options = replace(options, row_weight=options.row_weight[index])
+            options = options.with_row_factors(options.row_weight[index])
         target = None if rows.target is None else rows.target[index]
         return Rows(logits, target, None if self.soft is None else self.soft.take(index), options)
 
     def _rows_of(self, array: Array, takes: Callable[[Array], bool] | None = None) -> RowsOf:
         picked = self.ignored is not None
-        return RowsOf(array, self.dtype, takes or self.problem.blas.takes, picked=picked)
+        return RowsOf(array, self.dtype, takes or self.products.reads, picked=picked)
 
     def _make_plan(self) -> tuple[LinearPlan, int]:
         """Return the plan, and the items from one row of logits to the next."""
-        problem, item = self.problem, self.dtype.itemsize
+        problem, item, wide = self.problem, self.dtype.itemsize, self.sum_dtype.itemsize
         n_classes, n_features = problem.weight.shape
         products = self.products.bytes
         row = products.row + self.row_bytes + self.inputs.bytes_to_read()
@@ -181,8 +192,8 @@ class Walk:
             row=self.planes * n_classes * item + row,
             tile=products.tile,
             # The bias gradient's sum in float64, and the sum of one block of rows.
-            fixed=products.fixed + (0 if self.out.linear_bias is None else n_classes * (8 + item)),
-            accumulator=n_classes * n_features * item if self.accumulates else 0,
+            fixed=products.fixed + (0 if self.out.linear_bias is None else n_classes * (8 + wide)),
+            accumulator=n_classes * n_features * wide if self.accumulates else 0,
         )
         plan = make_plan(
             problem.where, problem.max_memory, problem.count, n_classes, needs, self.products.name
