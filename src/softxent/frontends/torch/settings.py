@@ -141,15 +141,7 @@ def layout(
     shape = tuple(logits.shape)
     lead, n_classes = shape[:place] + shape[place + 1 :], shape[place]
     if n_classes == 0:
-        raise error(
-            ValueError,
-            "logits-shape",
-            where,
-            "input",
-            describe(logits),
-            "at least one class on the class axis",
-            "A softmax over no classes has no value.",
-        )
+        raise no_classes(where, logits)
     soft = check_target(where, target, lead, shape, settings.scalars.ignore_index)
     check_weights(where, settings, lead, n_classes)
     if target.device != logits.device:
@@ -345,6 +337,41 @@ def _checked_normalizer(where: str, value: object, reduction: str) -> float | Te
     if not 0.0 <= number < float("inf"):
         raise error(ValueError, "option-range", where, "normalizer", describe(value), expected, fix)
     return number
+
+
+def no_classes(where: str, logits: Tensor) -> ValueError:
+    """Build the error of logits without a class."""
+    return error(
+        ValueError,
+        "logits-shape",
+        where,
+        "input",
+        describe(logits),
+        "at least one class on the class axis",
+        "A softmax over no classes has no value.",
+    )
+
+
+def is_readable(*tensors: Tensor | None) -> bool:
+    """Say whether the values of these tensors can be looked at here, without waiting for a device.
+
+    Not inside torch.compile, and not if torch.func has wrapped one of them.
+    """
+    if torch.compiler.is_compiling():
+        return False
+    return all(x is None or _has_values(x) for x in tensors)
+
+
+def _has_values(x: Tensor) -> bool:
+    if type(x) not in (Tensor, torch.nn.Parameter) or x.device.type != "cpu":
+        return False  # or a stand-in of torch.compile
+    if torch._C._functorch.is_functorch_wrapped_tensor(x):
+        return False
+    try:
+        x.data_ptr()
+    except RuntimeError:  # a batch, or a wrapper without memory
+        return False
+    return True
 
 
 def _tensor_error(where: str, argument: str, value: object) -> TypeError:

@@ -16,7 +16,7 @@ from softxent.frontends.torch.batches import call
 from softxent.frontends.torch.forward_mode import nestable, primals
 from softxent.frontends.torch.implementations import pick
 from softxent.frontends.torch.reduction import wide_dtype
-from softxent.frontends.torch.settings import check_floats, class_axis, slope
+from softxent.frontends.torch.settings import check_floats, class_axis, no_classes, slope
 from softxent.kernels.registry import Kernels
 
 
@@ -102,6 +102,8 @@ def _softmax(
 ) -> Tensor:
     check_floats(where, "input", input)
     axis = class_axis(where, input, dim, "dim")
+    if input.shape[axis] == 0:
+        raise no_classes(where, input)
     temperature = checked_number(where, "temperature", temperature)
     softcap = None if softcap is None else checked_number(where, "softcap", softcap)
     z = (input if dtype is None else input.to(dtype)).movedim(axis, -1)
@@ -127,9 +129,9 @@ class Softmax(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        """Keep the output, and the logits where the soft cap needs them."""
-        _, ctx.log, ctx.temperature, ctx.softcap, z = inputs
-        kept = (output,) if ctx.softcap is None else (output, z)
+        """Keep the output; the logits where the soft cap needs them, or 16 bits say too little."""
+        ctx.kernels, ctx.log, ctx.temperature, ctx.softcap, z = inputs
+        kept = (output,) if ctx.softcap is None and z.itemsize > 2 else (output, z)
         ctx.save_for_backward(*kept)
         ctx.save_for_forward(*kept)
 
@@ -149,9 +151,10 @@ class Softmax(Function):
     def jvp(ctx: Any, *tangents: Any) -> Tensor:
         """The Jacobian times a tangent."""
         out, *z = primals(ctx)
-        wide = wide_dtype(out.device)
-        y, v = out.to(wide), tangents[4].to(wide)
+        y, v = _values(ctx, out, *z), tangents[4].to(wide_dtype(out.device))
         v = v * _slope(ctx, *z)
+        # From the arg-max on, so that nothing cancels there: v - <y, v> does not change.
+        v = v - v.gather(-1, y.argmax(-1, keepdim=True))
         if ctx.log:
             # v - <y, v>
             return (v - (y.exp() * v).sum(-1, keepdim=True)).to(out.dtype)
@@ -165,21 +168,36 @@ class Softmax(Function):
 
 
 def _pull(ctx: Any, u: Tensor, out: Tensor, *z: Tensor) -> Tensor:
-    wide = wide_dtype(out.device)
-    y, u = out.to(wide), u.to(wide)
+    y, u = _values(ctx, out, *z), u.to(wide_dtype(out.device))
+    top = y.argmax(-1, keepdim=True)
     if ctx.log:
-        # J (u - y sum u)
-        bent = u - y.exp() * u.sum(-1, keepdim=True)
+        # u - y sum u; at the arg-max u (1 - y) - y (the others' u), with 1 - y the others' sum
+        y, total = y.exp(), u.sum(-1, keepdim=True)
+        rest = y.scatter(-1, top, 0.0).sum(-1, keepdim=True)
+        is_top = torch.arange(y.shape[-1], device=y.device) == top
+        bent = torch.where(is_top, u * rest - y * (total - u), u - y * total)
     else:
-        # J y (u - <y, u>)
+        # y (u - <y, u>), from the arg-max on, so that nothing cancels there
+        u = u - u.gather(-1, top)
         bent = y * (u - (y * u).sum(-1, keepdim=True))
     return (bent * _slope(ctx, *z)).to(out.dtype)
 
 
+def _values(ctx: Any, out: Tensor, *z: Tensor) -> Tensor:
+    """Return the output in the wide dtype, of 16-bit logits made again."""
+    if out.itemsize > 2:
+        return out.to(wide_dtype(out.device))
+    return call(Softmax, ctx.kernels, ctx.log, ctx.temperature, ctx.softcap, _wide(z[0]))
+
+
+def _wide(x: Tensor) -> Tensor:
+    return x.to(wide_dtype(x.device))
+
+
 def _slope(ctx: Any, *z: Tensor) -> Tensor | float:
-    if not z:
+    if ctx.softcap is None:
         return 1.0 / ctx.temperature
-    return slope(z[0].to(wide_dtype(z[0].device)), ctx.temperature, ctx.softcap)
+    return slope(_wide(z[0]), ctx.temperature, ctx.softcap)
 
 
 def _blocks(x: Tensor) -> Iterator[Any]:

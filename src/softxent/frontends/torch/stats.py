@@ -6,9 +6,10 @@ some rows at a time (`chunked`), so that the linear layer never holds N x V numb
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -33,6 +34,8 @@ from softxent.frontends.torch.settings import MAX_MEMORY, Scalars, Settings, bin
 from softxent.kernels import chunks
 from softxent.kernels.budget import parse_memory
 from softxent.kernels.registry import Kernels
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class CrossEntropyStats(NamedTuple):
@@ -219,9 +222,6 @@ def linear_cross_entropy_stats(
         row_weight=row_weight,
         check_targets=check_targets,
     )
-    layer = autocast_layer(Layer(input, linear_weight, linear_bias, target))
-    shape = check_layer(where, layer, settings)
-    budget = parse_memory(where, max_memory)
     if torch.compiler.is_compiling():
         raise error(
             NotImplementedError,
@@ -232,12 +232,23 @@ def linear_cross_entropy_stats(
             "a call outside of compiled functions",
             "Leave fullgraph out, and the compiler calls it as it is.",
         )
-    check_class_indices(where, target, shape, settings)
-    head = Head(pick(where, implementation, input), where, settings, budget)
-    factors: Sequence[Tensor | None] = [None] * len(split(layer, None))
-    if row_weight is not None:
-        factors = split_rows(row_weight, layer)
-    pairs = zip(split(layer, weight), factors, strict=True)
+    layer = Layer(input, linear_weight, linear_bias, target)
+    return _outside_of_the_compiler(_of_layer)(where, layer, settings, max_memory, implementation)
+
+
+def _of_layer(
+    where: str, layer: Layer, settings: Settings, max_memory: object, implementation: str | None
+) -> CrossEntropyStats:
+    layer = autocast_layer(layer)
+    shape = check_layer(where, layer, settings)
+    budget = parse_memory(where, max_memory)
+    check_class_indices(where, layer.target, shape, settings)
+    head = Head(pick(where, implementation, layer.input), where, settings, budget)
+    heads = split(layer, settings.weight)
+    factors: Sequence[Tensor | None] = [None] * len(heads)
+    if settings.row_weight is not None:
+        factors = split_rows(settings.row_weight, layer)
+    pairs = zip(heads, factors, strict=True)
     parts = [_of_one_head(head, given, factor) for given, factor in pairs]
     return CrossEntropyStats(*(join(of_heads, layer) for of_heads in zip(*parts, strict=True)))
 
@@ -349,6 +360,14 @@ def _rounded(
         # 0 times infinity is 0
         loss, z_loss = (r * torch.where((r == 0) & x.isinf(), 0.0, x) for x in (loss, z_loss))
     return tuple(x.to(dtype) if x.is_floating_point() else x for x in (loss, z_loss, *rest))
+
+
+def _outside_of_the_compiler(function: F) -> F:
+    """After a graph break torch.compile looks into all that is called, but not into this one."""
+    if "torch._dynamo" not in sys.modules:  # importing it takes seconds
+        return function
+    disabled: F = torch.compiler.disable(function)
+    return disabled
 
 
 def _empty(n_rows: int, dtype: np.dtype[np.generic]) -> tuple[Array, Array]:
