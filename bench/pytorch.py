@@ -95,7 +95,7 @@ def overhead() -> dict[str, float]:
         "func ours": under_func(cross_entropy),
         "func torch": under_func(F.cross_entropy),
     }
-    return {name: t.median * 1e3 for name, t in interleaved(calls, 15, 0.01).items()}
+    return {name: t.median * 1e3 for name, t in interleaved(calls, 31, 0.0).items()}
 
 
 def measure(state: str, quick: bool, rounds: int) -> dict[str, Any]:
