@@ -1,0 +1,93 @@
+"""The weakest assumption under which a step is true, and where the text makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from softxent.derive.core import Free, Given
+from softxent.derive.understand.outline import Fact, Statement
+from softxent.derive.understand.reading import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """kind: what the report calls it; assumed: what `core` is given; names: of the targets."""
+
+    kind: str
+    assumed: frozenset[str]
+    names: frozenset[str]
+
+
+def weakest_first(reading: Reading, given: Given) -> Iterator[Assumption]:
+    """Yield the assumptions worth trying for a step, weakest first."""
+    targets = target_names(reading, given)
+    single = _single_sets(reading, given)
+    names = frozenset(targets.values())
+    for core in targets:
+        only = frozenset((targets[core],))
+        yield Assumption("sum-to-one", frozenset((f"sum-to-one:{core}",)), only)
+    if len(targets) > 1:
+        yield Assumption("sum-to-one", frozenset(f"sum-to-one:{one}" for one in targets), names)
+    if targets:
+        yield Assumption("one-hot", frozenset(f"one-hot:{one}" for one in targets), names)
+    if single:
+        sizes = frozenset(f"size-one:{one}" for one in single)
+        yield Assumption("N=1", sizes, frozenset(single))
+        if targets:
+            sums = frozenset(f"sum-to-one:{one}" for one in targets)
+            yield Assumption("sum-to-one", sizes | sums, names)
+
+
+def target_names(reading: Reading, given: Given) -> dict[str, str]:
+    """Return the targets that a step depends on: name in core -> name in the text."""
+    book = reading.book
+    out: dict[str, str] = {}
+    for core, quantity in given.quantities.items():
+        name = core.split("#")[0]
+        if isinstance(quantity, Free) and quantity.sets and name in book.targets:
+            out[core] = name
+    return out
+
+
+def _single_sets(reading: Reading, given: Given) -> list[str]:
+    """Return the sets that the text takes to have one element."""
+    sizes: set[str] = set()
+    for fact in reading.outline.facts:
+        if fact.kind == "size-one":
+            sizes |= fact.names or {"N", "M", "m", "B"}
+    used = set(given.letters.values())
+    for quantity in given.quantities.values():
+        used |= set(quantity.sets)
+    return sorted(used & sizes)
+
+
+def declared(
+    reading: Reading, statement: Statement, kind: str, names: frozenset[str]
+) -> Fact | None:
+    """Return where the text makes an assumption: the last place before, else the first behind."""
+    book = reading.book
+    wanted = {"sum-to-one": ("sum-to-one", "one-hot"), "one-hot": ("one-hot",)}.get(
+        kind, ("size-one",)
+    )
+    found = []
+    for fact in reading.outline.facts:
+        if fact.kind not in wanted:
+            continue
+        about = fact.names & book.targets
+        if kind in ("sum-to-one", "one-hot") and fact.names and not about & names:
+            if about or not _general(reading, fact):
+                continue
+        found.append(fact)
+    exact = [fact for fact in found if fact.kind == wanted[0]]
+    for facts in (exact, found):
+        before = [fact for fact in facts if fact.number <= statement.number or fact.after]
+        before = [fact for fact in before if fact.number <= statement.number + 1]
+        if before:
+            return before[-1]
+    return found[0] if found else None
+
+
+def _general(reading: Reading, fact: Fact) -> bool:
+    """Whether a fact names no quantity of the text, so that it can be about any target."""
+    return not any(reading.book.known(name) for name in fact.names)

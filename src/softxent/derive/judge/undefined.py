@@ -1,0 +1,178 @@
+"""Claims about something that the text never defines: they are neither proved nor refuted."""
+
+from __future__ import annotations
+
+from softxent.derive.core import Defined, Unknown
+from softxent.derive.judge.outcome import Outcome
+from softxent.derive.trees import Applied, Derivative, Expr, Over, Symbol
+from softxent.derive.understand.letters import bare, base_name
+from softxent.derive.understand.outline import Statement
+from softxent.derive.understand.quantities import elements_of
+from softxent.derive.understand.reading import Claim, Reading
+from softxent.derive.verdicts import Verdict
+
+_GENERIC = frozenset("f g h u v F G H".split())
+"""Names of functions that stand for any function."""
+
+
+class Undefined:
+    """Looks in a false step for what it says about things that are not defined."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.book = reading.book
+
+    def find(self, statement: Statement, trees: tuple[Expr, Expr], claim: Claim) -> Outcome | None:
+        """Look for a property of something that the text never defines."""
+        for core, quantity in claim.given.quantities.items():
+            name = core.split("#")[0].split("·")[0]
+            undefined = isinstance(quantity, Unknown) or "·" in core[1:]
+            if undefined and name not in _GENERIC and not self._on_both(trees, name):
+                return Outcome(
+                    Verdict.OPAQUE,
+                    "undefined",
+                    f"{name} is never defined, so this can be neither proved nor refuted.",
+                )
+            if name in self.book.partly:
+                return Outcome(
+                    Verdict.UNSUPPORTED,
+                    "unsupported",
+                    f"{name} is defined for single elements only.",
+                )
+        far = self._far(trees, claim)
+        if far is not None:
+            return Outcome(
+                Verdict.OPAQUE,
+                "undefined",
+                f"How {far[0]} depends on {far[1]} is never said.",
+            )
+        stranger = self._stranger(statement, trees, claim)
+        if stranger is not None:
+            return Outcome(
+                Verdict.OPAQUE,
+                "undefined",
+                f"{stranger} appears here only and is never defined.",
+            )
+        for name in self._differentiated(trees):
+            return Outcome(
+                Verdict.OPAQUE,
+                "undefined",
+                f"How {name} depends on what it is differentiated by is never said.",
+            )
+        return None
+
+    def _far(self, trees: tuple[Expr, Expr], claim: Claim) -> tuple[str, str] | None:
+        """Look for a derivative by something that nothing connects with what is derived."""
+        quantities = claim.given.quantities
+        for tree in trees:
+            for node in tree.walk():
+                if not isinstance(node, Derivative) or node.of is None:
+                    continue
+                of = node.of.head if isinstance(node.of, Applied) else bare(node.of)
+                if not isinstance(of, Symbol):
+                    continue
+                core = self._core(of)
+                if not isinstance(quantities.get(core), Unknown):
+                    continue
+                reached, waiting = {core}, [core]
+                while waiting:
+                    found = quantities.get(waiting.pop())
+                    names: list[str] = []
+                    if isinstance(found, Unknown):
+                        names = list(found.of)
+                    elif isinstance(found, Defined):
+                        names = elements_of(found.body)
+                    waiting += [name for name in names if name not in reached]
+                    reached |= set(names)
+                for by in node.by:
+                    if isinstance(by, Symbol) and self._core(by) not in reached:
+                        return self.book.tex(of), self.book.tex(by)
+        return None
+
+    def _core(self, symbol: Symbol) -> str:
+        name, indices = self.book.letters.split(symbol)
+        return self.book.core(name, self.book.rank(name, len(indices)))
+
+    def _stranger(self, statement: Statement, trees: tuple[Expr, Expr], claim: Claim) -> str | None:
+        """Look for a symbol that stands in this step only, on one side, and is not defined."""
+        names = [self._quantities_in(tree) for tree in trees]
+        for name in sorted(names[0] ^ names[1]):
+            if name.rstrip("'") in _GENERIC or name.rstrip("'") in self.book.functions:
+                continue
+            if name in self.book.targets or name in self.book.letters.exponents:
+                continue
+            if name in claim.given.letters:
+                continue
+            if any(known == name for known, _ in self.book.definitions):
+                continue
+            if name in self.book.functions or name in self.book.letters.bound:
+                continue
+            elsewhere = any(
+                name in self._quantities_in(side.tree)
+                for other in self.reading.outline.statements
+                for side in other.sides
+                if other is not statement
+            )
+            used = sum(name in self._quantities_in(side.tree) for side in statement.sides)
+            if not elsewhere and used == 1 and f"${name}" not in self.reading.outline.prose:
+                return name
+        return None
+
+    def _quantities_in(self, tree: Expr) -> set[str]:
+        out = set()
+        for node in tree.walk():
+            if isinstance(node, Over):
+                continue
+            if isinstance(node, Symbol):
+                name, indices = self.book.letters.split(node)
+                if indices or self.book.letters.alone >= {name}:
+                    out.add(name)
+        letters = {
+            base_name(inner)
+            for node in tree.walk()
+            if isinstance(node, Symbol)
+            for sub in node.subs
+            for inner in sub.walk()
+            if isinstance(inner, Symbol)
+        }
+        return {
+            name
+            for name in out - letters
+            if name not in self.book.letters.sizes
+            and name not in ("e", "\\pi", "\\delta", "1", "I")
+        }
+
+    def _on_both(self, trees: tuple[Expr, Expr], name: str) -> bool:
+        return all(
+            any(
+                isinstance(node, Derivative)
+                and node.of is not None
+                and any(
+                    isinstance(inner, Symbol) and self.book.letters.split(inner)[0] == name
+                    for inner in node.of.walk()
+                )
+                for node in tree.walk()
+            )
+            for tree in trees
+        )
+
+    def _differentiated(self, trees: tuple[Expr, Expr]) -> list[str]:
+        """Return what is undefined and differentiated on one side, by something else."""
+        out = []
+        for tree in trees:
+            for node in tree.walk():
+                if not isinstance(node, Derivative) or node.of is None:
+                    continue
+                of = node.of.head if isinstance(node.of, Applied) else bare(node.of)
+                if not isinstance(of, Symbol):
+                    continue
+                name, indices = self.book.letters.split(of)
+                rank = self.book.rank(name, len(indices))
+                by = {self.book.letters.split(one)[0] for one in node.by if isinstance(one, Symbol)}
+                if by == {name} or name in self.book.targets or self.book.functions.get(name):
+                    continue
+                if name in self.book.letters.exponents:
+                    continue
+                if not self.book.defined(name, rank) and not self._on_both(trees, name):
+                    out.append(name)
+        return out

@@ -1,0 +1,389 @@
+"""What a document has defined: quantities, functions, sizes, roles; and their translation."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from softxent.derive.core import Defined, Element, Free, Partial, Quantity, Real
+from softxent.derive.trees import (
+    Applied,
+    Call,
+    Derivative,
+    Expr,
+    Product,
+    Sum,
+    Symbol,
+    Transpose,
+)
+from softxent.derive.understand.letters import (
+    GREEK,
+    Letters,
+    bare,
+    base_name,
+    is_bold,
+    is_word,
+)
+from softxent.derive.understand.outline import Outline
+from softxent.derive.understand.quantities import Quantities
+from softxent.derive.understand.sets import Sets
+from softxent.derive.understand.translate import Translator
+from softxent.derive.understand.values import Unreadable, Value, scalar
+
+_FUNCTION_LETTERS = frozenset(
+    "f g h F G H u v \\phi \\varphi \\psi \\Phi \\Psi \\sigma \\Sigma".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """name_{letters} = body.
+
+    arguments: what stood in a bracket behind the name; kind: "quantity", "family" (sigma(z_j), an
+    element of the softmax of z) or "functional" (E(y, t), which is E).
+    """
+
+    name: str
+    letters: tuple[str, ...]
+    body: Expr
+    number: int
+    kind: str = "quantity"
+    arguments: tuple[Symbol, ...] = ()
+    arity: int = 0
+    renames: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """name(parameters) = body, of numbers: it can be called with anything."""
+
+    name: str
+    parameters: tuple[Expr, ...]
+    body: Expr
+    number: int
+
+
+class Book:
+    """All that holds for the whole document; `Translator` asks it what symbols are."""
+
+    def __init__(self, outline: Outline, letters: Letters, plain: bool = False) -> None:
+        """plain: a letter neither bold nor indexed is a number, whatever it is elsewhere."""
+        self.plain = plain
+        self.outline = outline
+        self.letters = letters
+        self.sets = Sets()
+        self.definitions: dict[tuple[str, int], list[Definition]] = {}
+        self.functions: dict[str, list[Function]] = {}
+        self.targets: set[str] = set()
+        self.operators: dict[str, Symbol] = {}
+        """Names such as D in `D_j S_i = \\partial S_i / \\partial a_j`, and by what they derive."""
+        self.roles: dict[int, str] = {}
+        """What each statement is for its left side: "definition", "update", ... or ""."""
+        self.partly: set[str] = set()
+        """Quantities of which only single elements are defined: z_1 = ..."""
+        self.extra: dict[str, Quantity] = {}
+        self.cores: dict[str, tuple[str, int]] = {}
+        self.quantities = Quantities(self)
+        self.final = False
+        self._counted = 0
+
+    # ------------------------------------------------------------------ asked by Translator
+    def tex(self, tree: Expr) -> str:
+        """Return an expression in TeX."""
+        from softxent.derive.parse import unparse
+
+        try:
+            return unparse(tree)
+        except RecursionError:
+            return "…"
+
+    letters_text = tex
+
+    def known(self, name: str) -> bool:
+        """Whether a name is a quantity, so that alone it is no index."""
+        if any(known == name for known, _ in self.definitions):
+            return True
+        return bool(self.letters.arities.get(name))
+
+    def defined(self, name: str, arity: int) -> bool:
+        """Whether a quantity has a definition anywhere in the document."""
+        return bool(self.definitions.get((name, arity)))
+
+    def overridden(self, name: str, arity: int) -> bool:
+        """Whether the text gives a name that we know a meaning of its own."""
+        return self.defined(name, arity)
+
+    def rank(self, name: str, given: int, bold: bool = False) -> int:
+        """Return how many indices a quantity has that is written with so many.
+
+        bold: written as a vector or matrix, so that it is no number.
+        """
+        if self.plain and not given and not bold and name not in self.letters.bold:
+            return 0
+        known = set(self.letters.arities.get(name, ()))
+        known |= {arity for other, arity in self.definitions if other == name}
+        if given in known and not (bold and not given):
+            return given
+        larger = sorted(arity for arity in known if arity > given)
+        return larger[0] if larger else given
+
+    def core(self, name: str, arity: int) -> str:
+        """Return the name of a quantity in `core`."""
+        known = {a for a in self.letters.arities.get(name, ()) if a}
+        known |= {a for other, a in self.definitions if other == name and a}
+        primary = min(known) if known else 0
+        core = name if arity == primary else f"{name}#{arity}"
+        self.cores[core] = (name, arity)
+        return core
+
+    def size(self, name: str, number: int) -> bool:
+        """Whether a letter is the size of an index set."""
+        if self.defined(name, 0) or self.letters.arities.get(name):
+            return False
+        if name in self.letters.sizes:
+            return True
+        return name in ("N", "M", "K") and name.lower() in self.letters.running
+
+    def definition(self, name: str, arity: int, number: int) -> Definition | None:
+        """Return the definition that holds at a statement: the last before it, else the next."""
+        found = self.definitions.get((name, arity))
+        if not found:
+            return None
+        before = [one for one in found if one.number <= number]
+        return before[-1] if before else found[0]
+
+    def function(self, name: str, number: int) -> Function | None:
+        """Return the function of numbers that a name is."""
+        found = self.functions.get(name)
+        if not found:
+            return None
+        before = [one for one in found if one.number <= number]
+        return before[-1] if before else found[0]
+
+    def family(self, name: str, number: int) -> Definition | None:
+        r"""Return the definition of a family such as \sigma(z_j)."""
+        for (known, arity), _ in self.definitions.items():
+            if known == name:
+                found = self.definition(name, arity, number)
+                if found is not None and found.kind == "family":
+                    return found
+        return None
+
+    def functional(
+        self, name: str, indices: tuple[Expr, ...], number: int, arguments: tuple[Expr, ...]
+    ) -> bool:
+        """Whether a name with a bracket is a quantity that is defined with one: E(y, t)."""
+        found = self.definition(name, len(indices), number)
+        if found is None or len(found.arguments) != len(arguments):
+            return False
+        inner = [bare(argument) for argument in arguments]
+        symbols = [one for one in inner if isinstance(one, Symbol)]
+        if len(symbols) != len(inner):
+            return False
+        own = [self.letters.split(one)[0] for one in found.arguments]
+        return not indices or [self.letters.split(one)[0] for one in symbols] == own
+
+    def functional_renames(
+        self, name: str, given: int, number: int, arguments: tuple[Expr, ...]
+    ) -> dict[str, str]:
+        """Return which of its arguments a quantity is called with instead of its own."""
+        found = self.definition(name, given, number)
+        if found is None or len(found.arguments) != len(arguments):
+            return {}
+        renames: dict[str, str] = {}
+        for own, other in zip(found.arguments, arguments, strict=True):
+            other = bare(other)
+            if isinstance(other, Symbol):
+                before, after = self.letters.split(own)[0], self.letters.split(other)[0]
+                if before != after:
+                    renames[before] = after
+            else:
+                raise Unreadable(self.tex(other), "an argument that is no symbol", other.span)
+        return renames
+
+    def renamed_family(
+        self,
+        t: Translator,
+        name: str,
+        renames: dict[str, str],
+        indices: tuple[Expr, ...],
+        span: tuple[int, int],
+    ) -> Value:
+        """Return an element of a quantity whose definition is read with other names."""
+        found = self.definition(name, len(indices), t.number)
+        if found is None:
+            raise Unreadable(name, "is not defined with so many indices", span)
+        new = f"{name}({', '.join(renames.values())})"
+        key = (new, found.arity)
+        if key not in self.definitions:
+            self.definitions[key] = [
+                replace(found, name=new, renames=tuple(renames.items()), number=found.number)
+            ]
+            self.letters.arities.setdefault(new, set()).add(found.arity)
+        return t.element(new, indices, span)
+
+    def variant(self, name: str, count: int) -> str:
+        """Return the name of a quantity by how many arguments it is called with: H(p), H(p, q)."""
+        other = f"{name}|{count}"
+        return other if (other, 0) in self.definitions else name
+
+    def index_called(self, name: str) -> bool:
+        """Whether a bracket behind a name holds an index: p(x) where a sum runs over x."""
+        return name in self.letters.index_called
+
+    def variable_of_derivative(self, name: str) -> bool:
+        """Whether the text differentiates a quantity of this name."""
+        return name in self.letters.derived
+
+    def is_product(self, tree: Applied) -> bool:
+        """Whether a bracket behind a symbol is a factor."""
+        name, indices = self.letters.split(tree.head)
+        if len(tree.arguments) != 1:
+            return False
+        argument = bare(tree.arguments[0])
+        if indices:
+            return True
+        plain = isinstance(argument, Symbol)
+        if self.variable_of_derivative(name) and plain:
+            return False
+        if self.defined(name, 0) or name in self.letters.sizes or name in self.letters.bound:
+            return True
+        if name in _FUNCTION_LETTERS or is_word(tree.head.name):
+            return False
+        if tree.head.name in GREEK or name in self.letters.alone or self.known(name):
+            return True
+        return isinstance(argument, Sum)
+
+    def role(self, name: str) -> str | None:
+        """Return what a function is that the text only names in words."""
+        prose = self.outline.prose
+        if name not in ("\\sigma", "S", "s", "g", "h", "f"):
+            return None
+        near = re.search(
+            r"(sigmoid|logistic|softmax)[^.$]{0,60}\$" + re.escape(name) + r"\b", prose, re.I
+        ) or re.search(
+            re.escape(name) + r"[^.$]{0,20}\$[^.$]{0,40}(sigmoid|logistic|softmax)", prose
+        )
+        word = near[1].lower() if near else ""
+        if not word and name == "\\sigma":
+            found = re.search(r"sigmoid|logistic function|softmax", prose, re.I)
+            word = found[0].lower() if found else ""
+        if word.startswith(("sigmoid", "logistic")):
+            return "sigmoid"
+        return "softmax" if word else None
+
+    def coefficient(self, name: str, power: int) -> str:
+        """Return the name of a coefficient of an unknown function."""
+        core = f"{name}·{power}"
+        self.extra[core] = Free((), "rational")
+        return core
+
+    def inlined(self, t: Translator, function: Function, values: list[Value]) -> Value:
+        """Return a function's body with its arguments put in."""
+        before = t.parameters, t.bound, t.scalars
+        t.parameters = list(zip(function.parameters, values, strict=True))
+        t.bound, t.scalars = {}, frozenset()
+        try:
+            return t.value(function.body)
+        finally:
+            t.parameters, t.bound, t.scalars = before
+
+    def slope(self, t: Translator, function: Function, real: Real) -> Real:
+        """Return f'(x): the derivative of the body by its parameter, at x."""
+        if not isinstance(real, Element):
+            self._counted += 1
+            name = f"·argument{self._counted}"
+            self.extra[name] = Defined((), (), real)
+            t.quantities[name] = None
+            real = Element(name)
+        return Partial(self._body(t, function, [real]), real)
+
+    def _body(self, t: Translator, function: Function, reals: list[Real]) -> Real:
+        return self.inlined(t, function, [scalar(real) for real in reals]).number()
+
+    def scalars(self, trees: list[Expr]) -> frozenset[str]:
+        """Return the letters that are numbers in a statement, though vectors elsewhere.
+
+        In sigma(x) = 1 / (1 + e^{-x}) the x is any number, whatever x is in w^T x.
+        """
+        out: set[str] = set()
+        for tree in trees:
+            for node in tree.walk():
+                if not isinstance(node, Applied):
+                    continue
+                name, indices = self.letters.split(node.head)
+                function = self.functions.get(name)
+                generic = not function and name in _FUNCTION_LETTERS and not self.known(name)
+                if indices or not (generic or (function and self._of_numbers(function[-1]))):
+                    continue
+                for argument in node.arguments:
+                    if isinstance(argument, Symbol) and not argument.subs and not argument.sups:
+                        if not is_bold(argument):
+                            out.add(base_name(argument))
+        if out:
+            for tree in trees:
+                for node in tree.walk():
+                    if isinstance(node, Transpose) and isinstance(node.of, Symbol):
+                        out.discard(base_name(node.of))
+        return frozenset(out) | self._variables(trees)
+
+    def _variables(self, trees: list[Expr]) -> set[str]:
+        """Return what a formula without any other vector is differentiated by."""
+        vectors: set[str] = set()
+        found: set[str] = set()
+        for tree in trees:
+            for node in tree.walk():
+                if isinstance(node, Symbol) and not is_word(node.name):
+                    name, indices = self.letters.split(node)
+                    if indices or is_bold(node) or self.rank(name, 0):
+                        vectors.add(name)
+                if isinstance(node, Derivative) and node.of is not None:
+                    inside = {base_name(n) for n in node.of.walk() if isinstance(n, Symbol)}
+                    for by in node.by:
+                        if isinstance(by, Symbol) and not by.subs and not is_bold(by):
+                            if base_name(by) in inside:
+                                found.add(base_name(by))
+        return found if vectors <= found else set()
+
+    def _of_numbers(self, function: Function) -> bool:
+        """Whether a function takes a number: nothing else in its body is a vector."""
+        for node in function.body.walk():
+            if isinstance(node, Transpose):
+                return False
+            if isinstance(node, Symbol) and node not in function.parameters:
+                name, indices = self.letters.split(node)
+                if self.rank(name, len(indices)) > len(indices):
+                    return False
+        return True
+
+    def restore(self, sets: Sets) -> None:
+        """Go back to an earlier state of the index sets."""
+        if self.sets.version != sets.version:
+            self.quantities.forget(sets.version)
+        self.sets = sets
+
+    # ------------------------------------------------------------------ for the judge
+    def find_targets(self) -> None:
+        """Find the targets by their role: what multiplies a logarithm and is not defined."""
+        for statement in self.outline.statements:
+            for side in statement.sides:
+                for node in side.tree.walk():
+                    if isinstance(node, Product) and any(_logs(f) for f in node.factors):
+                        for factor in node.factors:
+                            self._target(bare(factor))
+
+    def _target(self, factor: Expr) -> None:
+        if isinstance(factor, Transpose):
+            factor = factor.of
+        if not isinstance(factor, Symbol):
+            return
+        name, indices = self.letters.split(factor)
+        rank = self.rank(name, len(indices))
+        if rank and not self.defined(name, rank):
+            if name not in self.letters.logged and name not in self.letters.exponents:
+                self.targets.add(name)
+
+
+def _logs(tree: Expr) -> bool:
+    tree = bare(tree)
+    return isinstance(tree, Call) and tree.name in ("log", "ln")

@@ -1,0 +1,244 @@
+"""Sides of steps in the language of `core`, and all that is given where they stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from softxent.derive.core import Compare, Given, Index, Real
+from softxent.derive.document import Document
+from softxent.derive.trees import Expr
+from softxent.derive.understand import define
+from softxent.derive.understand.book import Book
+from softxent.derive.understand.outline import Condition, Statement
+from softxent.derive.understand.sums import letters_free
+from softxent.derive.understand.translate import Translator
+from softxent.derive.understand.values import Mismatch, NotDefined, Unreadable, Value
+from softxent.derive.understand.walk import walk
+
+PROBLEMS = (Mismatch, NotDefined, Unreadable)
+_LETTERS = ("i", "j", "k", "l", "m", "n", "p", "q", "r", "s")
+
+
+@dataclass(slots=True)
+class Read:
+    """One side, translated."""
+
+    tree: Expr
+    value: Value
+    free: dict[str, str]
+    conditions: list[Compare]
+    names: list[str]
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    choices: int = 0
+
+
+@dataclass(slots=True)
+class Claim:
+    """left = right, with all that is given."""
+
+    left: Real
+    right: Real
+    given: Given
+    one_sided: dict[str, str]
+    """Letters that are free on one side only, and on which: "left" or "right"."""
+    notes: list[tuple[str, str]]
+    choices: int
+
+
+class Reading:
+    """A whole document, understood: `book` and every side in `core`.
+
+    plain: letters without index are numbers unless they are bold; a second reading for documents
+    that use one letter for a number here and a vector there.
+    """
+
+    def __init__(self, document: Document, plain: bool = False) -> None:
+        self.document = document
+        self.outline = walk(document)
+        self.book: Book = define.read(self.outline, plain)
+        for _ in range(2):
+            for statement in self.outline.statements:
+                self._learn(statement)
+        self.book.final = True
+
+    def _learn(self, statement: Statement) -> None:
+        """Let a statement say which places share an index set."""
+        for at, sign in enumerate(statement.signs):
+            if at + 1 >= len(statement.sides):
+                continue
+            try:
+                trees = (statement.sides[at].tree, statement.sides[at + 1].tree)
+                self.step(statement, at, trees, sign.conditions)
+            except PROBLEMS:
+                continue
+            except RecursionError:
+                continue
+
+    def step(
+        self,
+        statement: Statement,
+        at: int,
+        trees: tuple[Expr, Expr],
+        conditions: tuple[Condition, ...] = (),
+        *,
+        wide: tuple[bool, bool] = (False, False),
+        single: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset()),
+        first: int | None = None,
+    ) -> tuple[Read, Read, Claim]:
+        """Translate a step, with these trees for its sides.
+
+        Again, where what the second side shows about index sets changes the first. first: the place
+        in the chain of the left side, where it is not `at`.
+        """
+        start = at if first is None else first
+        for _ in range(4):
+            version = self.book.sets.version
+            left = self.side(statement, start, tree=trees[0], wide=wide[0], single=single[0])
+            right = self.side(statement, at + 1, tree=trees[1], wide=wide[1], single=single[1])
+            claim = self.claim(statement, left, right, conditions)
+            if self.book.sets.version == version:
+                break
+        return left, right, claim
+
+    def outside(self, statement: Statement) -> frozenset[str]:
+        """Return the letters that are free in a statement, by its first side and its case."""
+        letters: frozenset[str] = frozenset()
+        if statement.sides:
+            letters |= letters_free(statement.sides[0].tree, self.book.letters.split)
+        for sign in statement.signs:
+            for condition in sign.conditions:
+                letters |= condition.letters()
+        return letters - (self.book.letters.sizes - self.book.letters.bound)
+
+    def side(
+        self,
+        statement: Statement,
+        at: int,
+        *,
+        tree: Expr | None = None,
+        wide: bool = False,
+        single: frozenset[str] = frozenset(),
+    ) -> Read:
+        """Translate a side; tree: another one in its place."""
+        tree = statement.sides[at].tree if tree is None else tree
+        t = Translator(
+            self.book,
+            f"s{statement.number}",
+            statement.number,
+            outside=self.outside(statement) if at else frozenset(),
+            wide=wide,
+            single=single,
+            scalars=self.book.scalars([side.tree for side in statement.sides]),
+            tag=str(at),
+        )
+        value = t.value(tree)
+        if value.rank == 0:
+            value.at(())
+        else:
+            value.at(tuple(Index(f"·{n}") for n in range(value.rank)))
+        return Read(tree, value, t.free, t.conditions, list(t.quantities), t.notes, t.choices)
+
+    def claim(
+        self,
+        statement: Statement,
+        left: Read,
+        right: Read,
+        conditions: tuple[Condition, ...] = (),
+        assumed: frozenset[str] = frozenset(),
+        single: frozenset[str] = frozenset(),
+    ) -> Claim:
+        """Return left = right with what is given there; Mismatch where the shapes differ."""
+        book, scope = self.book, f"s{statement.number}"
+        letters = {**left.free, **right.free}
+        first, second = self._elements(left.value, right.value, letters, scope)
+        compared = [*left.conditions, *right.conditions]
+        quantities, outer = book.quantities.given(
+            [*left.names, *right.names], statement.number, letters, single
+        )
+        compared += self._held(conditions, {**outer, **letters})
+        one_sided = _one_sided(left.free, right.free)
+        sets = {letter: book.sets.name(place) for letter, place in {**outer, **letters}.items()}
+        fixed = set(assumed)
+        for numeral, word in (("2", "two"), ("3", "three")):
+            fixed.add(f"size-{word}:{numeral}")
+        used = set(sets.values()) | {one for q in quantities.values() for one in q.sets}
+        fixed = {one for one in fixed if not one.startswith("size-") or one.split(":")[1] in used}
+        given = Given(quantities, sets, tuple(compared), frozenset(fixed))
+        return Claim(
+            first,
+            second,
+            given,
+            one_sided,
+            [*left.notes, *right.notes],
+            left.choices + right.choices,
+        )
+
+    def _elements(
+        self, left: Value, right: Value, letters: dict[str, str], scope: str
+    ) -> tuple[Real, Real]:
+        """Return both sides at one element, where they are vectors."""
+        rank = max(left.rank, right.rank)
+        if left.rank != right.rank:
+            zero = [one for one in (left, right) if one.rank == 0]
+            if not zero or not _is_zero(zero[0]):
+                raise Mismatch(
+                    f"{_kind(left)} on the left, {_kind(right)} on the right", "shape-mismatch"
+                )
+        if left.rank == right.rank:
+            for one, other in zip(left.sets, right.sets, strict=True):
+                self.book.sets.join(one, other)
+        places = left.sets or right.sets
+        indices = []
+        for at in range(rank):
+            letter = next(one for one in _LETTERS if one not in letters)
+            letters[letter] = places[at]
+            indices.append(Index(letter))
+        at_left = tuple(indices) if left.rank else ()
+        at_right = tuple(indices) if right.rank else ()
+        return left.at(at_left), right.at(at_right)
+
+    def _held(self, conditions: tuple[Condition, ...], letters: dict[str, str]) -> list[Compare]:
+        """Return the conditions of the open case whose letters are all free in the step."""
+        out = []
+        for condition in conditions:
+            names = []
+            for tree in (condition.left, condition.right):
+                t = Translator(self.book, "case", 0)
+                try:
+                    index, _ = t.index(tree)
+                except Unreadable:
+                    break
+                names.append(index.letter)
+            if len(names) == 2 and all(name in letters for name in names):
+                self.book.sets.join(letters[names[0]], letters[names[1]])
+                out.append(
+                    Compare(condition.relation, Index(names[0]), Index(names[1]))  # type: ignore[arg-type]
+                )
+        return out
+
+
+def _one_sided(left: dict[str, str], right: dict[str, str]) -> dict[str, str]:
+    """Return the letters that are free on one side only.
+
+    A letter that is itself indexed, as y_i in f_{y_i}, names a class and uses its own index.
+    """
+    sides = []
+    for free in (left, right):
+        names = {name for name in free if "_" not in name}
+        for name in free:
+            if "_" in name:
+                names |= set(name.split("_")[1:])
+        sides.append(names)
+    out = {name: "left" for name in left if name in sides[0] - sides[1]}
+    return out | {name: "right" for name in right if name in sides[1] - sides[0]}
+
+
+def _is_zero(value: Value) -> bool:
+    from softxent.derive.core import Const
+
+    real = value.at(())
+    return isinstance(real, Const) and real.value == 0
+
+
+def _kind(value: Value) -> str:
+    return {0: "a number", 1: "a vector", 2: "a matrix"}.get(value.rank, "an array")
