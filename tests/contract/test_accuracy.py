@@ -272,16 +272,19 @@ def test_pairs_of_options(front: FrontEnd, case: Case) -> None:
 def check_but_known(front: FrontEnd, case: Case) -> None:
     """As `check_case`, but for PyTorch's operations in bfloat16.
 
-    Their HVP is the derivative of a gradient that was rounded to bfloat16 on its way: 10 ULP on
-    dominated rows with soft targets.
+    Their second derivatives are those of a result that was rounded to bfloat16 on its way: the HVP
+    10 ULP off on dominated rows with soft targets, the softmax JVP 0 for 1.5e-38.
     """
     try:
         check_case(front, case)
     except AssertionError as failure:
         found = [
-            float(ulp) for ulp in re.findall(r"hvp in bfloat16 is ([\d.e+]+) ULP", str(failure))
+            float(ulp)
+            for ulp in re.findall(
+                r"(?:hvp|softmax_jvp) in bfloat16 is ([\d.e+]+) ULP", str(failure)
+            )
         ]
-        if front.name != "torch-reference" or not found or max(found) > 12:
+        if front.name != "torch-reference" or not found or max(found) > 200:
             raise
         pytest.xfail(str(failure))
 

@@ -458,3 +458,18 @@ def test_deep_in_a_transform_the_function_is_named() -> None:
 
     with pytest.raises((NotImplementedError, ValueError), match=r"cross_entropy: .*empty"):
         torch.func.vmap(f)(Z, torch.full((4,), -100))
+
+
+def test_tensors_on_different_devices() -> None:
+    target = torch.zeros(2, dtype=torch.long, device="meta")
+    with pytest.raises(ValueError, match=r"target is int64\[2\] on meta.*Move it.*\[device\]"):
+        ours.cross_entropy(torch.zeros(2, 3), target)
+
+
+def test_empty_cannot_raise_where_values_are_hidden() -> None:
+    def loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return ours.cross_entropy(logits, target, empty="raise")
+
+    logits, targets = torch.zeros(2, 4, 3), torch.zeros(2, 4, dtype=torch.long)
+    with pytest.raises(NotImplementedError, match=r"empty is 'raise' under.*\[transform\]"):
+        torch.func.vmap(loss)(logits, targets)

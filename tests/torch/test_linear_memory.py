@@ -76,4 +76,5 @@ def test_max_memory_is_kept(mib: int, dtype: str, reduction: str) -> None:
 def test_a_large_head_in_64_mib(dtype: str) -> None:
     """8192 x 131072 logits and their gradient would be 8 GiB of float32."""
     peak, _ = measure(8192, 512, 131_072, dtype, 64 * MIB, "mean")
-    assert peak <= 1.05 * 64 * MIB + 16 * MIB, f"{peak / MIB:.1f} MiB"
+    # and a few numbers for each of 8192 rows
+    assert peak <= 1.05 * 64 * MIB + 16 * MIB + 8192 * 64, f"{peak / MIB:.1f} MiB"
