@@ -23,7 +23,7 @@ from softxent.contracts import (
     class_index_error,
 )
 from softxent.frontends.steps import NO_SCALE, Factors, Scale, checked_tally, scale_of
-from softxent.frontends.torch.arrays import LOSS_DTYPES, NUMPY_DTYPES, empty, to_numpy
+from softxent.frontends.torch.arrays import DTYPE_NAMES, LOSS_DTYPES, empty, to_numpy
 from softxent.frontends.torch.settings import (
     PLAIN,
     Layout,
@@ -124,7 +124,7 @@ def plain_loss(
     native: Any = kernels
     bad_row, count, total = native.plain_loss(
         logits.data_ptr(),
-        NUMPY_DTYPES[logits.dtype].name,
+        DTYPE_NAMES[logits.dtype],
         target.data_ptr(),
         0 if grad is None else grad.data_ptr(),
         target.numel(),
