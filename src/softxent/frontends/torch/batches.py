@@ -6,6 +6,7 @@ does not ask an autograd.Function for its vmap rule. So `call` looks for it, and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,6 +31,26 @@ def call(function: type[Function], *args: Any) -> Any:
     if isinstance(found, Tensor):
         return torch._add_batch_dim(found, 0, level)
     return tuple(torch._add_batch_dim(x, 0, level) for x in found)
+
+
+def one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the vmap rule of a function, or an operator, that takes a batch one by one."""
+
+    def rule(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Any, Any]:
+        found = []
+        for i in range(info.batch_size):
+            pairs = zip(args, in_dims, strict=True)
+            some = (
+                x.select(dim, i) if isinstance(x, Tensor) and dim is not None else x
+                for x, dim in pairs
+            )
+            found.append(function(*some))
+        if isinstance(found[0], Tensor):
+            return torch.stack(found), 0
+        stacked = tuple(torch.stack(parts) for parts in zip(*found, strict=True))
+        return stacked, (0,) * len(stacked)
+
+    return rule
 
 
 def unbatched(x: Tensor, level: int) -> Tensor:

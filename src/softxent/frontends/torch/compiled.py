@@ -11,7 +11,6 @@ through; with dual numbers from `torch.autograd.forward_ad` it raises.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -22,7 +21,9 @@ from torch.autograd import Function, forward_ad
 from softxent.errors import error
 from softxent.frontends.torch import eager
 from softxent.frontends.torch.arrays import LOSS_DTYPES
+from softxent.frontends.torch.batches import one_by_one
 from softxent.frontends.torch.by_reference import cross_entropy as by_reference
+from softxent.frontends.torch.forward_mode import any_dual
 from softxent.frontends.torch.settings import Layout, Scalars, Settings
 from softxent.kernels import registry
 
@@ -150,7 +151,7 @@ def _autograd_forward(logits: Tensor, target: Tensor, *options: Any) -> Tensor:
                 once: Tensor = _apply(logits, target, *options)
             return once
         return _composite(logits, target, *options)
-    if any(x is not None and _is_dual(x) for x in (logits, target, row_weight)):
+    if any_dual(logits, target, row_weight):
         raise _no_forward_mode("forward-mode differentiation inside a compiled function")
     if follows(row_weight):
         return _composite(logits, target, *options)
@@ -202,27 +203,11 @@ def _composite(logits: Tensor, target: Tensor, *options: Any) -> Tensor:
     return by_reference(WHERE, logits, target, layout, settings)
 
 
-def loop(operator: Any) -> Callable[..., Any]:
-    """Return the vmap rule of an operator that takes a batch one by one."""
-
-    def rule(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Any, Any]:
-        found = []
-        for i in range(info.batch_size):
-            pairs = zip(args, in_dims, strict=True)
-            found.append(operator(*(x if dim is None else x.select(dim, i) for x, dim in pairs)))
-        if isinstance(found[0], Tensor):
-            return torch.stack(found), 0
-        stacked = tuple(torch.stack(parts) for parts in zip(*found, strict=True))
-        return stacked, (0,) * len(stacked)
-
-    return rule
-
-
 def _vmap_backward(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Any, Any]:
     operator = torch.ops.softxent.cross_entropy_backward
     u, logits, _, _, _, _, axis, reduction, *_, by_logits, by_target = args
     if any(dim is not None for dim in in_dims[1:]):
-        return loop(operator)(info, in_dims, *args)
+        return one_by_one(operator)(info, in_dims, *args)
     # Gradients are linear in u: one of them, times each u.
     u = u.movedim(in_dims[0], 0)
     grads = operator(torch.ones_like(u[0]), *args[1:])
@@ -234,10 +219,6 @@ def _vmap_backward(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Any
     return tuple(
         u.to(g.dtype) * g if want else g for g, want in zip(grads, wants, strict=True)
     ), tuple(0 if want else None for want in wants)
-
-
-def _is_dual(x: Tensor) -> bool:
-    return forward_ad._current_level >= 0 and forward_ad.unpack_dual(x).tangent is not None
 
 
 def _no_forward_mode(what: str) -> NotImplementedError:
@@ -256,7 +237,7 @@ WHERE = "cross_entropy"
 _library.impl("cross_entropy", _autograd_forward, "Autograd")
 _library.impl("cross_entropy_backward", _autograd_backward, "Autograd")
 torch.library.register_vmap(
-    "softxent::cross_entropy", loop(torch.ops.softxent.cross_entropy), lib=_library
+    "softxent::cross_entropy", one_by_one(torch.ops.softxent.cross_entropy), lib=_library
 )
 torch.library.register_vmap("softxent::cross_entropy_backward", _vmap_backward, lib=_library)
 # Function.apply would look for torch.func, which is dealt with above.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from softxent.contracts import IGNORE
 from softxent.frontends.torch import by_reference, compiled, eager, transforms
+from softxent.frontends.torch.forward_mode import any_dual
 from softxent.frontends.torch.implementations import REFERENCE, pick
 from softxent.frontends.torch.settings import bind_settings, layout
 
@@ -153,8 +153,4 @@ def cross_entropy(
 
 def is_transformed(*tensors: Tensor | None) -> bool:
     """Say whether torch.func or forward-mode differentiation looks at these tensors."""
-    if torch._C._are_functorch_transforms_active():
-        return True
-    if forward_ad._current_level < 0:
-        return False
-    return any(x is not None and forward_ad.unpack_dual(x).tangent is not None for x in tensors)
+    return torch._C._are_functorch_transforms_active() or any_dual(*tensors)

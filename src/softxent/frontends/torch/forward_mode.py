@@ -37,3 +37,13 @@ def primals(ctx: Any) -> list[Any]:
         forward_ad.unpack_dual(x).primal if isinstance(x, Tensor) and x.is_floating_point() else x
         for x in ctx.saved_tensors
     ]
+
+
+def any_dual(*tensors: Tensor | None) -> bool:
+    """Say whether one of these carries a tangent of `torch.autograd.forward_ad`."""
+    if forward_ad._current_level < 0:
+        return False
+    return any(
+        x is not None and x.is_floating_point() and forward_ad.unpack_dual(x).tangent is not None
+        for x in tensors
+    )

@@ -19,12 +19,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function, forward_ad
+from torch.autograd import Function
 
 from softxent.errors import error
 from softxent.frontends.torch import linear_native
 from softxent.frontends.torch.arrays import LOSS_DTYPES
-from softxent.frontends.torch.compiled import loop
+from softxent.frontends.torch.batches import one_by_one
+from softxent.frontends.torch.forward_mode import any_dual
 from softxent.frontends.torch.linear_native import Head, Layer
 from softxent.frontends.torch.settings import Scalars, Settings
 from softxent.kernels import registry
@@ -186,10 +187,7 @@ class _Operator(Function):
 def _autograd_loss(*args: Any) -> Tensor:
     if torch._C._are_functorch_transforms_active():
         raise _unsupported("torch.func inside a compiled function")
-    tensors = [x for x in args[:7] if x is not None]
-    if forward_ad._current_level >= 0 and any(
-        forward_ad.unpack_dual(x).tangent is not None for x in tensors if x.is_floating_point()
-    ):
+    if any_dual(*args[:7]):
         raise _unsupported("forward-mode differentiation inside a compiled function")
     if args[5] is not None and args[5].requires_grad:
         raise _unsupported("a row_weight that requires grad inside a compiled function")
@@ -230,10 +228,12 @@ for _name in (
 ):
     _library.impl(_name, _once(_name), "Autograd")
     torch.library.register_vmap(
-        f"softxent::{_name}", loop(getattr(torch.ops.softxent, _name)), lib=_library
+        f"softxent::{_name}", one_by_one(getattr(torch.ops.softxent, _name)), lib=_library
     )
 torch.library.register_vmap(
-    "softxent::linear_cross_entropy", loop(torch.ops.softxent.linear_cross_entropy), lib=_library
+    "softxent::linear_cross_entropy",
+    one_by_one(torch.ops.softxent.linear_cross_entropy),
+    lib=_library,
 )
 # Function.apply would look for torch.func, which is dealt with above.
 _apply = super(Function, _Operator).apply

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from softxent.frontends.torch import linear_native, linear_transforms
+from softxent.frontends.torch.batches import is_batched, level_of_batch, unbatched
 from softxent.frontends.torch.linear_native import Head, Layer
 
 
@@ -53,7 +54,7 @@ class LinearCrossEntropy(Function):
     def backward(ctx: Any, u: Tensor) -> tuple[Tensor | None, ...]:
         """Hand out the gradients that are there, or make them."""
         head, wants = ctx.head, ctx.needs_input_grad[1:]
-        if linear_transforms.is_batched(u):
+        if is_batched(u):
             return _batched(ctx, u)
         if torch.is_grad_enabled():
             layer = Layer(*ctx.saved_tensors)
@@ -76,10 +77,8 @@ class LinearCrossEntropy(Function):
 
 def _batched(ctx: Any, u: Tensor) -> tuple[Tensor | None, ...]:
     """Take upstream gradients one by one: torch.autograd.grad(is_grads_batched=True) sends many."""
-    level = linear_transforms.legacy_level()
-    found = [
-        LinearCrossEntropy.backward(ctx, one) for one in torch._remove_batch_dim(u, level, 1, 0)
-    ]
+    level = level_of_batch()
+    found = [LinearCrossEntropy.backward(ctx, one) for one in unbatched(u, level)]
     return tuple(
         None if grads[0] is None else torch._add_batch_dim(torch.stack(grads), 0, level)
         for grads in zip(*found, strict=True)

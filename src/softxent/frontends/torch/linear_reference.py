@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from softxent.frontends.torch import reference
-from softxent.frontends.torch.chunked import WIDE_BYTES, chunked, directional
+from softxent.frontends.torch.chunked import WIDE_BYTES, directional
 from softxent.frontends.torch.linear_native import Head
 from softxent.frontends.torch.linear_pieces import Given
+from softxent.frontends.torch.reference_linear import linear_logits, linear_row_losses
 
 Points: TypeAlias = Sequence[Any]
 """Tensors, and None for what is not there."""
@@ -26,30 +27,16 @@ Function: TypeAlias = Callable[..., tuple[Tensor, ...]]
 
 def rows(head: Head, given: Given) -> tuple[Tensor, ...]:
     """Return C_n, and lambda lse_n^2 where lambda is not 0, in the wide dtype."""
-    s, soft = head.settings.scalars, given.soft
-
-    def losses(
-        x: Tensor,
-        target: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        class_weight: Tensor | None,
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        x = x.to(weight.dtype)
-        if not soft:  # 0 times a NaN in an ignored row's input is NaN in the weight's gradient
-            x = torch.where((target == s.ignore_index)[:, None], 0.0, x)
-        z = torch.nn.functional.linear(x, weight, bias)
-        hard, floats = (None, target) if soft else (target, None)
-        ce, z_loss = reference.row_losses(z, hard, floats, class_weight, s)
-        return ((ce,) if z_loss is None else (ce, z_loss)), ()
-
+    s, (x, weight, bias, target, class_weight) = head.settings.scalars, given
+    hard, soft = (None, target) if given.soft else (target, None)
     if torch.compiler.is_compiling():
         # It cannot trace the walk (2.13). So it sees all rows at once, and N x V logits.
-        tensors = (given.input, given.target, given.weight, given.bias, given.class_weight)
-        return losses(*tensors)[0]
-    at_once = head.max_memory // max(given.weight.shape[0] * WIDE_BYTES, 1)
-    shared = (given.weight, given.bias, given.class_weight)
-    return chunked(losses, (given.input, given.target), shared, max(at_once, 1))[0]
+        z = linear_logits(x, hard, weight, bias, s)
+        ce, lse = reference.row_losses(z, hard, soft, class_weight, s)
+    else:
+        at_once = max(head.max_memory // max(weight.shape[0] * WIDE_BYTES, 1), 1)
+        ce, lse = linear_row_losses(x, weight, bias, hard, soft, class_weight, s, at_once)
+    return (ce,) if lse is None else (ce, lse)
 
 
 def grads(head: Head, points: Points, given: Given, wants: Sequence[bool]) -> tuple[Tensor, ...]:

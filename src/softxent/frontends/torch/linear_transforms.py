@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import compress
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -23,6 +22,7 @@ from torch.autograd import Function
 
 from softxent.frontends.steps import Scale
 from softxent.frontends.torch import linear_pieces, linear_reference
+from softxent.frontends.torch.batches import call, one_by_one
 from softxent.frontends.torch.forward_mode import nestable, primals
 from softxent.frontends.torch.linear_native import Head, Layer, Wants
 from softxent.frontends.torch.linear_pieces import Factors, Given
@@ -110,35 +110,6 @@ def join(losses: tuple[Tensor, ...], layer: Layer) -> Tensor:
     return torch.stack(losses, 1).view(*layer.input.shape[:-1], *dims)
 
 
-def call(function: type[Function], *args: Any) -> tuple[Tensor, ...]:
-    """Call one of the functions below.
-
-    What vmaps without torch.func (torch.autograd.grad(is_grads_batched=True), gradcheck) is not
-    seen by a Function's vmap, so it is taken apart here.
-    """
-    some = [i for i, x in enumerate(args) if isinstance(x, Tensor) and is_batched(x)]
-    if not some:
-        outputs: tuple[Tensor, ...] = function.apply(*args)
-        return outputs
-    level, many = legacy_level(), list(args)
-    for i in some:
-        many[i] = torch._remove_batch_dim(args[i], level, 1, 0)
-    info = SimpleNamespace(batch_size=len(many[some[0]]))
-    in_dims = [0 if i in some else None for i in range(len(args))]
-    stacked, _ = _loop(function, info, tuple(in_dims), tuple(many))
-    return tuple(torch._add_batch_dim(x, 0, level) for x in stacked)
-
-
-def legacy_level() -> int:
-    """Return the level of the innermost vmap that is not torch.func's."""
-    level: int = torch._C._vmapmode_increment_nesting() - 1
-    torch._C._vmapmode_decrement_nesting()
-    return level
-
-
-is_batched = torch._C._functorch.is_legacy_batchedtensor
-
-
 class LinearRows(Function):
     """C_n, and lambda lse_n^2 where lambda is not 0, in float64."""
 
@@ -173,7 +144,7 @@ class LinearRows(Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
         """A loop."""
-        return _loop(LinearRows, info, in_dims, args)
+        return one_by_one(LinearRows.apply)(info, in_dims, *args)
 
 
 class LinearGrad(Function):
@@ -240,7 +211,7 @@ class LinearGrad(Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
         """A loop."""
-        return _loop(LinearGrad, info, in_dims, args)
+        return one_by_one(LinearGrad.apply)(info, in_dims, *args)
 
 
 class LinearJvp(Function):
@@ -290,7 +261,7 @@ class LinearJvp(Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
         """A loop."""
-        return _loop(LinearJvp, info, in_dims, args)
+        return one_by_one(LinearJvp.apply)(info, in_dims, *args)
 
 
 class LinearHvp(Function):
@@ -326,7 +297,7 @@ class LinearHvp(Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
         """A loop."""
-        return _loop(LinearHvp, info, in_dims, args)
+        return one_by_one(LinearHvp.apply)(info, in_dims, *args)
 
 
 def _hvp_of(
@@ -362,15 +333,3 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], static: int) -> None:
     ctx.save_for_backward(*inputs[static:])
     ctx.save_for_forward(*inputs[static:])
     ctx.set_materialize_grads(False)
-
-
-def _loop(function: type[Function], info: Any, in_dims: tuple[Any, ...], args: Any) -> Any:
-    outputs = []
-    for i in range(info.batch_size):
-        some = (
-            x.select(dim, i) if isinstance(x, Tensor) and dim is not None else x
-            for x, dim in zip(args, in_dims, strict=True)
-        )
-        outputs.append(function.apply(*some))
-    stacked = tuple(torch.stack(parts) for parts in zip(*outputs, strict=True))
-    return stacked, (0,) * len(stacked)
