@@ -1,8 +1,9 @@
 r"""Reads the LaTeX of formula.py and computes its value: a lost sign or index is a failed test.
 
-A small subset on purpose: sums, fractions, powers, \log, \tanh, sech, indexed letters, and partial
-derivatives, which are looked up as arrays (\frac{\partial C}{\partial z_i} is values["dC/dz"][i]).
-A sum reaches to the next + or - of its depth. What is not known raises: nothing is skipped.
+A small subset on purpose: sums, maxima, fractions, powers, \log, \tanh, sech, indexed letters, and
+partial derivatives, which are looked up as arrays (\frac{\partial C}{\partial z_i} is
+values["dC/dz"][i]). A sum reaches to the next + or - of its depth. What is not known raises:
+nothing is skipped.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ FUNCTIONS: dict[str, Callable[[float], float]] = {
     r"\tanh": math.tanh,
     "sech": lambda x: 1 / math.cosh(x),
 }
+TOTALS: dict[str, Callable[[Iterator[float]], float]] = {r"\sum": sum, r"\max": max}
 
 Indices = Mapping[str, int]
 
@@ -119,8 +121,8 @@ class _Parser:
         if token.isdigit():
             number = float(self.take())
             return Node(lambda at: number, frozenset())
-        if token == r"\sum":
-            return self.big_sum()
+        if token in TOTALS:
+            return self.total()
         if token == r"\frac":
             return self.fraction()
         if token == "e":
@@ -133,8 +135,8 @@ class _Parser:
         name = self.name()
         return self.lookup(name, self.subscript())
 
-    def big_sum(self) -> Node:
-        self.take(r"\sum")
+    def total(self) -> Node:
+        total = TOTALS[self.take()]
         self.take("_")
         self.take("{")
         index = self.take()
@@ -146,7 +148,7 @@ class _Parser:
         body = self.product()
 
         def value(at: Indices) -> float:
-            return sum(
+            return total(
                 body.value({**at, index: i})
                 for i in range(self.sizes[index])
                 if other is None or i != at[other]
@@ -191,7 +193,7 @@ class _Parser:
         if self.peek() == "^":
             self.take()
             exponent = int(self.take())
-        argument = self.product() if self.peek() == r"\sum" else self.atom()
+        argument = self.product() if self.peek() in TOTALS else self.atom()
         f = FUNCTIONS[name]
         return Node(lambda at: f(argument.value(at)) ** exponent, argument.free)
 

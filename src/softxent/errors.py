@@ -43,6 +43,7 @@ CODES = {
     "max-memory": "a memory budget that is no size, or too small for one row",
     "empty": "a mean over no rows, asked to raise",
     "threads": "a number of threads outside its range",
+    "derive-conflict": "parts of a derivation that do not go together",
     "implementation": "an implementation that is unknown or cannot run here",
 }
 

@@ -23,6 +23,8 @@ class Formula:
     latex: str
     domain: str
     source: str
+    uses: tuple[str, ...] = ()
+    """Ids of the formulas that define its letters; where any y will do, that of y is not one."""
 
 
 def get(id: str) -> Formula:
@@ -40,6 +42,19 @@ def get(id: str) -> Formula:
         ) from None
 
 
+def premises(id: str) -> tuple[Formula, ...]:
+    """Return what has to be read before this formula: all that it uses, and what those use.
+
+    >>> [formula.id for formula in premises("gradient")]
+    ['softmax', 'cross-entropy']
+    """
+    found: dict[str, Formula] = {}
+    for used in get(id).uses:
+        found.update((formula.id, formula) for formula in premises(used))
+        found[used] = get(used)
+    return tuple(found.values())
+
+
 _REAL = "z real, V ≥ 1"
 _TARGET = "z and t real; t need not sum to 1"
 _OPTIONS = "all options together; y = softmax(a), w̃ as in weighted-target"
@@ -47,6 +62,12 @@ _CAPPED = "c > 0, T = 1; y = softmax(a), a as in softcap"
 _LINEAR = "x (N, D), W (V, D), b (V,); L the reduced loss of z"
 _QUOTIENT = "quotient rule on softmax, the cases k = i and k ≠ i joined by δ"
 _CHAIN = "chain rule through softmax-jacobian"
+
+_SOFTMAX = ("softmax",)
+_ROW = ("softmax", "cross-entropy")
+_WITH_TEMPERATURE = ("temperature", "transformed-softmax", "cross-entropy")
+_WITH_SOFTCAP = ("softcap", "transformed-softmax", "cross-entropy", "softcap-slope")
+_WITH_Z_LOSS = ("transformed-softmax", "z-loss")
 
 _ALL = (
     # ------------------------------------------------------------------ softmax
@@ -63,6 +84,22 @@ _ALL = (
         r"\log y_k = z_k - \log \sum_{j} e^{z_j}",
         _REAL,
         "logarithm of softmax",
+        _SOFTMAX,
+    ),
+    Formula(
+        "largest-logit",
+        "Largest logit",
+        r"m = \max_{k} a_k",
+        "a real, or −inf as a mask",
+        "definition",
+    ),
+    Formula(
+        "shifted-sum",
+        "What the other logits add to the largest",
+        r"s = \sum_{j} e^{a_j - m} - 1",
+        "a real; computed over the others, where the largest is not its own term",
+        "definition",
+        ("largest-logit",),
     ),
     Formula(
         "log-sum-exp",
@@ -70,6 +107,7 @@ _ALL = (
         r"\mathrm{lse} = \log \sum_{j} e^{a_j} = m + \log(1 + s)",
         "a real; m the largest a, s the sum of e^{a_j − m} over the others",
         "e^m taken out of the sum",
+        ("largest-logit", "shifted-sum"),
     ),
     Formula(
         "softmax-jacobian",
@@ -77,6 +115,7 @@ _ALL = (
         r"\frac{\partial y_k}{\partial z_i} = y_k (\delta_{ki} - y_i)",
         _REAL,
         _QUOTIENT,
+        _SOFTMAX,
     ),
     Formula(
         "softmax-jvp",
@@ -84,6 +123,7 @@ _ALL = (
         r"\sum_{i} \frac{\partial y_k}{\partial z_i} v_i = y_k \left(v_k - \sum_{j} y_j v_j\right)",
         _REAL,
         "softmax-jacobian, summed",
+        _SOFTMAX,
     ),
     Formula(
         "softmax-vjp",
@@ -91,6 +131,7 @@ _ALL = (
         r"\sum_{k} v_k \frac{\partial y_k}{\partial z_i} = y_i \left(v_i - \sum_{j} y_j v_j\right)",
         _REAL,
         "softmax-jacobian is symmetric",
+        _SOFTMAX,
     ),
     # ------------------------------------------------------------------ cross-entropy
     Formula(
@@ -113,6 +154,7 @@ _ALL = (
         r"C = \left(\sum_{k} t_k\right) \log \sum_{j} e^{z_j} - \sum_{k} t_k z_k",
         _TARGET,
         "log-softmax put into cross-entropy",
+        _ROW,
     ),
     Formula(
         "gradient",
@@ -120,6 +162,7 @@ _ALL = (
         r"\frac{\partial C}{\partial z_i} = y_i \sum_{k} t_k - t_i",
         _TARGET,
         _CHAIN + ", or log-sum-exp-form differentiated",
+        _ROW,
     ),
     Formula(
         "gradient-normalised",
@@ -127,6 +170,7 @@ _ALL = (
         r"\frac{\partial C}{\partial z_i} = y_i - t_i",
         "z real; Σ t = 1, so every class index",
         "gradient with Σ t = 1",
+        _ROW,
     ),
     Formula(
         "target-gradient",
@@ -134,6 +178,7 @@ _ALL = (
         r"\frac{\partial C}{\partial t_k} = -\log y_k",
         _TARGET,
         "cross-entropy is linear in t",
+        _ROW,
     ),
     Formula(
         "jvp",
@@ -142,6 +187,7 @@ _ALL = (
         r" + \sum_{k} \frac{\partial C}{\partial t_k} \dot t_k",
         _TARGET,
         "total differential; v the tangent of z",
+        _ROW,
     ),
     Formula(
         "hessian",
@@ -150,6 +196,7 @@ _ALL = (
         r" = \left(\sum_{k} t_k\right) y_i (\delta_{ij} - y_j)",
         _TARGET,
         "gradient differentiated: the Jacobian again",
+        _ROW,
     ),
     Formula(
         "hvp",
@@ -158,14 +205,23 @@ _ALL = (
         r" = \left(\sum_{k} t_k\right) y_i \left(v_i - \sum_{j} y_j v_j\right)",
         _TARGET,
         "hessian, summed",
+        _ROW,
     ),
     # ------------------------------------------------------------------ rows and the last layer
+    Formula(
+        "batch-softmax",
+        "Softmax, row by row",
+        r"y_{nk} = \frac{e^{z_{nk}}}{\sum_{j} e^{z_{nj}}}",
+        "z real, V ≥ 1",
+        "softmax of each row",
+    ),
     Formula(
         "batch-mean",
         "Mean over rows",
         r"L = -\frac{1}{N} \sum_{n} \sum_{k} t_{nk} \log y_{nk}",
         "N ≥ 1, unit weights",
         "definition",
+        ("batch-softmax",),
     ),
     Formula(
         "batch-mean-gradient",
@@ -173,6 +229,7 @@ _ALL = (
         r"\frac{\partial L}{\partial z_{ni}} = \frac{1}{N} (y_{ni} - t_{ni})",
         "N ≥ 1, unit weights, Σ_k t_nk = 1",
         "gradient-normalised, row by row",
+        ("batch-mean",),
     ),
     Formula(
         "weighted-mean",
@@ -201,6 +258,7 @@ _ALL = (
         r"\frac{\partial L}{\partial W_{od}} = \sum_{n} \frac{\partial L}{\partial z_{no}} x_{nd}",
         _LINEAR,
         "chain rule through output-neuron",
+        ("output-neuron",),
     ),
     Formula(
         "linear-input-gradient",
@@ -208,6 +266,7 @@ _ALL = (
         r"\frac{\partial L}{\partial x_{nd}} = \sum_{o} \frac{\partial L}{\partial z_{no}} W_{od}",
         _LINEAR,
         "chain rule through output-neuron",
+        ("output-neuron",),
     ),
     Formula(
         "linear-bias-gradient",
@@ -215,6 +274,7 @@ _ALL = (
         r"\frac{\partial L}{\partial b_o} = \sum_{n} \frac{\partial L}{\partial z_{no}}",
         _LINEAR,
         "chain rule through output-neuron",
+        ("output-neuron",),
     ),
     Formula(
         "linear-tangent",
@@ -222,6 +282,7 @@ _ALL = (
         r"\dot z_{no} = \sum_{d} \left(\dot x_{nd} W_{od} + x_{nd} \dot W_{od}\right) + \dot b_o",
         _LINEAR,
         "product rule on output-neuron",
+        ("output-neuron",),
     ),
     Formula(
         "linear-weight-hvp",
@@ -246,6 +307,13 @@ _ALL = (
     ),
     # ------------------------------------------------------------------ each option alone
     Formula(
+        "transformed-softmax",
+        "Softmax of what an option makes of the logits",
+        r"y_k = \frac{e^{a_k}}{\sum_{j} e^{a_j}}",
+        "a as in temperature, softcap or transform",
+        "softmax of a",
+    ),
+    Formula(
         "temperature",
         "Temperature",
         r"a_k = \frac{z_k}{T}",
@@ -258,6 +326,7 @@ _ALL = (
         r"\frac{\partial C}{\partial z_i} = \frac{1}{T} \left(y_i \sum_{k} t_k - t_i\right)",
         "T > 0; y = softmax(z/T)",
         "chain rule through temperature",
+        _WITH_TEMPERATURE,
     ),
     Formula(
         "temperature-hvp",
@@ -266,6 +335,7 @@ _ALL = (
         r" \left(\sum_{k} t_k\right) y_i \left(v_i - \sum_{j} y_j v_j\right)",
         "T > 0; y = softmax(z/T)",
         "chain rule through temperature, twice",
+        _WITH_TEMPERATURE,
     ),
     Formula(
         "softcap",
@@ -275,12 +345,22 @@ _ALL = (
         "definition (Gemma 2, 2024)",
     ),
     Formula(
+        "softcap-slope",
+        "Derivative of the soft cap",
+        r"J_i = \frac{\partial a_i}{\partial z_i}"
+        r" = \operatorname{sech}^2\left(\frac{z_i}{c}\right)",
+        "c > 0, T = 1",
+        "tanh' = sech²",
+        ("softcap",),
+    ),
+    Formula(
         "softcap-gradient",
         "Gradient with soft cap",
         r"\frac{\partial C}{\partial z_i} = \operatorname{sech}^2\left(\frac{z_i}{c}\right)"
         r" \left(y_i \sum_{k} t_k - t_i\right)",
         _CAPPED,
         "chain rule, tanh' = sech²",
+        _WITH_SOFTCAP,
     ),
     Formula(
         "softcap-hvp",
@@ -291,6 +371,7 @@ _ALL = (
         r" \left(y_i \sum_{k} t_k - t_i\right) v_i",
         _CAPPED + "; J_i = sech²(z_i/c)",
         "product rule on softcap-gradient, (sech²)' = −2 tanh sech²",
+        _WITH_SOFTCAP,
     ),
     Formula(
         "label-smoothing",
@@ -300,11 +381,20 @@ _ALL = (
         "definition (Szegedy et al. 2016)",
     ),
     Formula(
+        "label-smoothing-loss",
+        "Cross-entropy with label smoothing",
+        r"C = -\sum_{k} t'_k \log y_k",
+        "0 ≤ ε ≤ 1; t' as in label-smoothing",
+        "cross-entropy with t' for t",
+        ("label-smoothing",),
+    ),
+    Formula(
         "label-smoothing-gradient",
         "Gradient with label smoothing",
         r"\frac{\partial C}{\partial z_i} = y_i \sum_{k} t'_k - t'_i",
         "0 ≤ ε ≤ 1; t' as in label-smoothing",
         "gradient with t' for t",
+        ("softmax", "label-smoothing-loss"),
     ),
     Formula(
         "label-smoothing-hvp",
@@ -313,6 +403,7 @@ _ALL = (
         r" = \left(\sum_{k} t'_k\right) y_i \left(v_i - \sum_{j} y_j v_j\right)",
         "0 ≤ ε ≤ 1; t' as in label-smoothing",
         "hvp with t' for t",
+        ("softmax", "label-smoothing-loss"),
     ),
     Formula(
         "class-weights",
@@ -327,6 +418,7 @@ _ALL = (
         r"\frac{\partial C}{\partial z_i} = y_i \sum_{k} w_k t_k - w_i t_i",
         "w ≥ 0",
         "gradient with w_k t_k for t_k",
+        ("softmax", "class-weights"),
     ),
     Formula(
         "class-weights-hvp",
@@ -335,6 +427,7 @@ _ALL = (
         r" = \left(\sum_{k} w_k t_k\right) y_i \left(v_i - \sum_{j} y_j v_j\right)",
         "w ≥ 0",
         "hvp with w_k t_k for t_k",
+        ("softmax", "class-weights"),
     ),
     Formula(
         "z-loss",
@@ -342,6 +435,7 @@ _ALL = (
         r"Z = \lambda \mathrm{lse}^2",
         "λ ≥ 0; lse as in log-sum-exp; not class-weighted, not smoothed",
         "definition (Chowdhery et al. 2022)",
+        ("log-sum-exp",),
     ),
     Formula(
         "z-loss-gradient",
@@ -349,6 +443,7 @@ _ALL = (
         r"\frac{\partial Z}{\partial a_i} = 2 \lambda \mathrm{lse} y_i",
         "λ ≥ 0; y = softmax(a)",
         "chain rule, ∂lse/∂a_i = y_i",
+        _WITH_Z_LOSS,
     ),
     Formula(
         "z-loss-hvp",
@@ -357,6 +452,7 @@ _ALL = (
         r" \left(\mathrm{lse} \left(v_i - \sum_{j} y_j v_j\right) + \sum_{j} y_j v_j\right)",
         "λ ≥ 0; y = softmax(a)",
         "product rule on z-loss-gradient",
+        _WITH_Z_LOSS,
     ),
     # ------------------------------------------------------------------ all options together
     Formula(
@@ -373,6 +469,7 @@ _ALL = (
         r" = \frac{1}{T} \operatorname{sech}^2\left(\frac{z_i}{c}\right)",
         "c, T > 0; without a soft cap J = 1/T",
         "tanh' = sech²",
+        ("transform",),
     ),
     Formula(
         "weighted-target",
@@ -382,11 +479,29 @@ _ALL = (
         "label-smoothing, then class-weights",
     ),
     Formula(
+        "weight-sum",
+        "Sum of the weighted target",
+        r"S = \sum_{k} \tilde w_k",
+        "w̃ as in weighted-target",
+        "definition",
+        ("weighted-target",),
+    ),
+    Formula(
+        "curvature",
+        "Factor of the softmax's Jacobian in the Hessian",
+        r"u = S + 2 \lambda \mathrm{lse}",
+        "S as in weight-sum, lse as in log-sum-exp",
+        "definition",
+        ("weight-sum", "log-sum-exp"),
+    ),
+    Formula(
         "loss",
         "Loss of a row",
-        r"C = S \log(1 + s) + \sum_{k} \tilde w_k (m - a_k) + \lambda \mathrm{lse}^2",
+        r"C = -\sum_{k} \tilde w_k \log y_k + \lambda \mathrm{lse}^2"
+        r" = S \log(1 + s) + \sum_{k} \tilde w_k (m - a_k) + \lambda \mathrm{lse}^2",
         _OPTIONS + ", S = Σ w̃; m, s as in log-sum-exp",
         "log-sum-exp-form, shifted; no term is negative where t ≥ 0",
+        ("transform", "transformed-softmax", "weighted-target", "weight-sum", "log-sum-exp"),
     ),
     Formula(
         "loss-gradient",
@@ -395,6 +510,7 @@ _ALL = (
         r" - \tilde w_i \sum_{j \neq i} y_j + 2 \lambda \mathrm{lse} y_i",
         _OPTIONS,
         "gradient with w̃ for t, the entry's own product taken out of both terms; z-loss-gradient",
+        ("loss",),
     ),
     Formula(
         "logit-gradient",
@@ -402,6 +518,7 @@ _ALL = (
         r"\frac{\partial C}{\partial z_i} = J_i \frac{\partial C}{\partial a_i}",
         _OPTIONS,
         "chain rule through transform",
+        ("transform-slope", "loss"),
     ),
     Formula(
         "loss-target-gradient",
@@ -409,6 +526,7 @@ _ALL = (
         r"\frac{\partial C}{\partial t_k} = -(1 - \varepsilon) w_k \log y_k",
         _OPTIONS,
         "C is linear in t",
+        ("loss",),
     ),
     Formula(
         "loss-hvp",
@@ -420,6 +538,7 @@ _ALL = (
         r" \operatorname{sech}^2\left(\frac{z_i}{c}\right) \frac{\partial C}{\partial a_i} v_i",
         _OPTIONS + "; u = S + 2λ lse; the last term vanishes without a soft cap",
         "product rule on logit-gradient",
+        ("transform-slope", "loss", "curvature"),
     ),
     Formula(
         "loss-hessian",
@@ -429,6 +548,7 @@ _ALL = (
         r" \tanh\left(\frac{z_i}{c}\right) J_i \frac{\partial C}{\partial a_i}",
         _OPTIONS + "; u = S + 2λ lse; its diagonal is i = j",
         "loss-hvp with the unit vectors",
+        ("transform-slope", "loss", "curvature"),
     ),
     # ------------------------------------------------------------------ statistics
     Formula(

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from softxent.derive import Report, check
+from softxent.derive import Report, Step, check
 from softxent.derive.judge.rules import RULES
 
 SOFTMAX = r"$$y_k = \frac{e^{z_k}}{\sum_{j=1}^K e^{z_j}}$$" + "\n\n"
@@ -141,19 +141,101 @@ def test_other_verdicts(text: str, verdict: str, rule: str) -> None:
     assert last(text) == (verdict, rule)
 
 
-REPAIRS = [
-    (LOSS + r"$$\frac{\partial C}{\partial z_i} = y_i \sum_k t_k + t_i$$", "t_{k} - t_{i}"),
-    (SOFTMAX + r"$$\frac{\partial y_k}{\partial z_i} = y_k (\delta_{ki} - y_k)$$", "y_{i}"),
+REPAIRS = [  # in the author's own hand
+    (LOSS + r"$$\frac{\partial C}{\partial z_i} = y_i \sum_k t_k + t_i$$", "t_k - t_i"),
+    (SOFTMAX + r"$$\frac{\partial y_k}{\partial z_i} = y_k (\delta_{ki} - y_k)$$",
+     r"→ y_i(\delta_{ki} - y_k)"),
+    (SOFTMAX + r"$$\frac{\partial y_{k}}{\partial z_i} = y_{k} \left(\delta_{ki} - y_{k}\right)$$",
+     r"→ y_{i}\left(\delta_{ki} - y_{k}\right)"),
     (LOSS + r"$$\frac{\partial C}{\partial y_k} = -\sum_k \frac{t_k}{y_k}$$",
-     r"\sum_{k} \frac{t_{k}}{y_{k}} → \frac{t_{k}}{y_{k}}"),
+     r"\sum_k \frac{t_k}{y_k} → \frac{t_k}{y_k}"),
     (LOSS + r"$$\frac{\partial C}{\partial z_i} = \frac{\partial C}{\partial y_k}"
-     r"\frac{\partial y_k}{\partial z_i}$$", r"\sum_{k}"),
+     r"\frac{\partial y_k}{\partial z_i}$$", r"→ \sum_k \frac{\partial C}{\partial y_k}"),
+    (LOSS + r"$$\frac{\partial C}{\partial y_k} = -t_k y_k$$", r"\frac{t_k}{y_k}"),
+    (r"$$\frac{d}{dx} \tanh x = 1 - \tanh x$$", r"\tanh x → \tanh(x)^2"),
+    (r"$$\frac{d}{dx} (b - a) x^2 = 2 x (a - b)$$", "-2 x (a - b)"),
+    (r"$$p_i = \frac{\exp(z_i / T)}{\sum_j \exp(z_j / T)}$$ "
+     r"$$\frac{\partial p_i}{\partial z_j} = p_i (\delta_{ij} - p_j)$$", "{T}"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "repair"), REPAIRS)
 def test_a_single_edit_is_proposed(text: str, repair: str) -> None:
     assert repair in (check(text).steps[-1].repair or "")
+
+
+NOT_CLAIMED = [  # what holds for some values only, or cannot be told: never FALSE
+    (SOFTMAX + r"$$\frac{\partial}{\partial z_i} y_k = -y_k y_i$$", "TRUE-IF", "k ≠ i"),
+    (SOFTMAX + r"$$\frac{\partial y_k}{\partial z_i} = y_k (1 - y_i)$$", "TRUE-IF", "k = i"),
+    (SOFTMAX + r"$$\frac{y_k}{y_i} = e^{z_k + z_i}$$", "FALSE", None),
+    (SOFTMAX + r"$$y_1 = \frac{e^{z_1}}{e^{z_1} + e^{z_2}}$$", "TRUE-IF", "K=2"),
+    (
+        SOFTMAX + r"$$\frac{\partial y_k}{\partial w} = \frac{\partial y_i}{\partial w}$$",
+        "OPAQUE",
+        None,
+    ),
+    (SOFTMAX + r"$$\frac{\partial y_k}{\partial w} = y_k x$$", "OPAQUE", None),
+    (r"The boundary is $$\theta_0 + \theta_1 x = 0$$", "OPAQUE", None),
+    (r"We factor $P A = L U$", "OPAQUE", None),
+    (r"$$\tan(\theta) = y / x$$", "OPAQUE", None),
+    (r"$$(a + b)^2 = a^2 + b^2$$", "FALSE", None),
+    (SOFTMAX + r"$$y_i + y_k = 2$$", "FALSE", None),
+    (LOSS + r"Set the gradient to zero: $$\frac{\partial C}{\partial z_i} = 0$$", "OPAQUE", None),
+    (
+        r"$$\max(\alpha x, x) = \begin{cases} x & x > 0 \\ \alpha x & x \leq 0 \end{cases}$$",
+        "TRUE-IF",
+        r"0 < \alpha < 1",
+    ),
+    (r"$$e^1 + e^2 = 10.107$$", "TRUE", None),
+    (r"$$e^1 + e^2 = 10.108$$", "FALSE", None),
+    (r"$$(-1)^{k} x_k = -x_k$$", "FALSE", None),
+    (SOFTMAX + r"$$\sum_k y_k = 2$$", "FALSE", None),
+]
+
+
+@pytest.mark.parametrize(("text", "verdict", "assumption"), NOT_CLAIMED)
+def test_what_is_no_false_claim(text: str, verdict: str, assumption: str | None) -> None:
+    step = check(text).steps[-1]
+    assert (step.verdict.value, step.assumption) == (verdict, assumption)
+
+
+def test_docstrings_are_read_each_by_itself() -> None:
+    code = (
+        '"""Losses."""\n'
+        "def f():\n"
+        '    r"""$$L = a b$$ $$\\frac{\\partial L}{\\partial a} = b$$"""\n'
+        "def g():\n"
+        '    r"""$$L = a + b$$ $$\\frac{\\partial L}{\\partial a} = 1$$"""\n'
+    )
+    verdicts = [step.verdict.value for step in check(code, "module.py").steps]
+    assert verdicts == ["DEFINITION", "TRUE", "DEFINITION", "TRUE"]
+
+
+def test_a_modules_docstring_is_read_with_each() -> None:
+    code = (
+        'r"""Here $$s(x) = \\frac{1}{1 + e^{-x}}$$"""\n'
+        "def f():\n"
+        '    r"""$$s\'(x) = s(x) (1 - s(x))$$"""\n'
+    )
+    steps = check(code, "module.py").steps
+    assert [step.verdict.value for step in steps] == ["DEFINITION", "TRUE"]
+
+
+def test_a_formula_that_is_too_long_is_told() -> None:
+    text = SOFTMAX + "$$x = " + "+".join(["x"] * 20_000) + "$$\n\n" + r"$$\sum_k y_k = 1$$"
+    steps = check(text).steps
+    assert [step.verdict.value for step in steps] == ["DEFINITION", "UNSUPPORTED", "TRUE"]
+    assert "characters" in steps[1].message
+
+
+def test_a_long_document_is_checked_as_far_as_time_allows() -> None:
+    text = SOFTMAX + "\n\n".join([r"$\sum_k y_k = 1$"] * 2_000)
+    told: list[Step] = []
+    report = check(text, time_limit=6.0, tell=told.append)
+    assert report.stopped and "6 s" in report.stopped
+    decided = [step for step in report.steps if step.verdict.value != "UNSUPPORTED"]
+    assert len(decided) > 10 and {step.verdict.value for step in decided[1:]} == {"TRUE"}
+    assert {step.line for step in report.steps} <= {step.line for step in told}
 
 
 def test_a_false_reason_is_a_step_of_its_own() -> None:

@@ -23,7 +23,11 @@ SOUP = r"""a b d i k x y z e T E 1 2 0 . , ; : + - * / = < > ! ( ) [ ] { } { } |
 \implies \to \dots \begin{cases} \end{cases} \begin{pmatrix} \end{pmatrix} \begin{aligned} \foo
 \end{aligned} \alpha \sigma \Sigma \boxed \over \underbrace \overset \not \because \mid \| ∂ Σ ₖ ²
 ŷ ’ – \prime \top \binom % \def\m{y} \m 1\{ \bigl \choose \substack \underset \langle \rangle
-\forall \begin \end \( \tag{ab} \hspace{1in} x̂ 漢 \color{red}""".split()
+\forall \begin \end \( \tag{ab} \hspace{1in} x̂ 漢 \color{red} " 1. \;\; if otherwise blank _size
+log log2( sinh relu6( \text{d} \text{log} 。 ， 当 \delta \| \E \vx \mW \_ {\_} \mathop E[ ^{new}
+^{in} \underset{n} \cancelto{0} \abs{x} \pdv{C}{z} \mathrm{relu6} \mathrm{if} \text{in} ylogp
+FL( \frac{\delta \frac{-\partial D( || p.q .T i.e. \hskip1cm {\rm \eqalign{ \cdot)
+\mathbf{dx}""".split()
 
 
 def check(tex: str) -> None:
@@ -212,6 +216,19 @@ HOSTILE = {
     )
     + r"\def\i{}\a",
     "nothing": "\0" * 5000,
+    "spaces in a definition": "\\newcommand\\a" + " " * 190_000 + "x",
+    "thick gaps": r"\begin{cases}" + r"1 \;\; " * _N + r"\end{cases}",
+    "points": "(.(" * _N + "a. {" * _N,
+    "points between": "a. b " * _N,
+    "bars between": "D(a\\|b" * _N,
+    "nablas": r"\nabla_x 2 " * _N,
+    "runs of letters": "abcdef" * _N,
+    "names": r"a\_b_" * _N,
+    "widths": r"\hskip" + "1" * 5000,
+    "deltas": r"\frac{\delta" * 3000,
+    "operators": r"\mathop{" * 2000 + "x" + "}" * 2000,
+    "norms": r"\norm{" * 30 + "x" + "}" * 30,
+    "texts": r"\text{a = b" * 2000,
     "commas": "," * _N,
     "letters": "漢" * _N,
 }
@@ -258,11 +275,11 @@ def test_time_is_linear() -> None:
 
 def test_import_is_fast() -> None:
     code = (
-        "import softxent.derive.trees, time; t = time.perf_counter(); import softxent.derive.parse;"
-        "print(time.perf_counter() - t)"
+        "import softxent.derive.trees, time; t = time.process_time(); import softxent.derive.parse;"
+        "print(time.process_time() - t)"
     )
     runs = [
         float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
         for _ in range(5)
     ]
-    assert min(runs) < 0.06, runs  # measured: 0.005, and 0.033 where no bytecode is kept
+    assert min(runs) < 0.06, runs  # measured: 0.005, and 0.037 where no bytecode is kept

@@ -98,7 +98,9 @@ def test_a_known_suffix_decides(path, dialect):
     ("text", "dialect"),
     [("", "text"), ("It costs $5.", "markdown"), ("$a$", "markdown"), ("dC/dz = y - t", "text"),
      ("\\section{A}", "latex"), ("import os\n", "python"), ("<html>", "html"),
-     ('{"cells": [{"cell_type": "markdown"}]}', "notebook"), ("# Import\nimport a\n", "markdown")],
+     ('{"cells": [{"cell_type": "markdown"}]}', "notebook"), ("# Import\nimport a\n", "markdown"),
+     ("{{< katex >}}a{{< /katex >}}", "markdown"), (":::{math}\na\n:::", "markdown"),
+     ("{% katex %}a{% endkatex %}", "markdown"), ("![a](https://b)", "markdown")],
 )  # fmt: skip
 def test_a_text_decides_where_the_suffix_does_not(text, dialect):
     assert scan(text, path="a.txt").dialect == dialect
@@ -156,6 +158,116 @@ def test_what_is_no_formula(text):
 )  # fmt: skip
 def test_what_is_a_formula(text, expected):
     assert [f.tex for f in formulas(scan(text, "markdown"))] == expected
+
+
+SITES = {
+    "nbsp": ("$a&nbsp;=&nbsp;b$ $c &#60; d &le; e$", ["a = b", "c < d ≤ e"]),
+    "line break in HTML": ("$$ a = b <br/>\n= c $$", ["a = b  \n= c"]),
+    "jekyll raw": ("{% raw %}\n$$\n\\frac{{a}}{b}\n$$\n{% endraw %}", ["\\frac{{a}}{b}"]),
+    "raw inside": ("$${% raw %}{{a}}{% endraw %}$$", ["{{a}}"]),
+    "jekyll katex": ("{% katex display %}\na = b\n{% endkatex %}", ["a = b"]),
+    "hugo": ("{{< katex >}}\na = b\n{{< /katex >}}", ["a = b"]),
+    "hugo percent": ("{{% math %}}\na = b\n{{% /math %}}", ["a = b"]),
+    "hugo with delimiters": ("{{< math >}}\n$$a = b$$\n{{< /math >}}", ["a = b"]),
+    "hugo argument": (
+        '{{< tex "\\frac{a}{b} = c" >}} {{< math tex=`d` >}}',
+        ["\\frac{a}{b} = c", "d"],
+    ),
+    "wordpress": ("$latex a = b&s=2$ [latex]c = d[/latex]", ["a = b", "c = d"]),
+    "myst": (":::{math}\n:label: eq\na = b\n:::\nand {math}`c`", ["a = b", "c"]),
+    "fence katex": ("```katex\na = b\n```", ["a = b"]),
+    "fence latex": ("```latex\na = \\frac{b}{c}\n```", ["a = \\frac{b}{c}"]),
+    "fence tex with delimiters": (
+        "```tex\n\\[ a = b \\]\nwords $c$\n```\n$d$",
+        ["a = b", "c", "d"],
+    ),
+    "fence of a document": ("```latex\n\\documentclass{a} x = y\n```", []),
+    "callout": ("> [!note]\n> $$\n> a\n> = b\n> $$", ["a\n= b"]),
+    "codecogs": (
+        "![a](https://latex.codecogs.com/svg.latex?\\inline&space;a%20%3D%20b%28c%29) x",
+        ["a = b(c)"],
+    ),
+    "codecogs, unescaped": ("(https://latex.codecogs.com/gif.latex?f(x)&plus;1)", ["f(x)+1"]),
+    "github": ('<img src="https://render.githubusercontent.com/render/math?math=a%3Db">', ["a=b"]),
+    "zhihu": (
+        "![公式](https://www.zhihu.com/equation?tex=L%3D-%5Clog+p&consumer=ZHI)",
+        ["L=-\\log p"],
+    ),
+    "MathJax settings": (
+        '<script>window.MathJax = {tex: {macros: {RR: "{\\\\bf R}", pd: ["\\\\frac{#1}{#2}", 2]}}}'
+        "</script>\n$\\pd{a}{b} \\in \\RR$",
+        ["\\frac{a}{b} \\in {\\bf R}"],
+    ),
+    "KaTeX settings": ('macros: {"\\\\f": "#1(#2)"} $\\f{a}{b}$', ["a(b)"]),
+    "words in scripts": (
+        "$$W \\sim U({n}_{ in },{n}_{ out }), x_{ is }$$",
+        ["W \\sim U({n}_{ in },{n}_{ out }), x_{ is }"],
+    ),
+    "blanks inside": (
+        "$ i-1 $, $ 0.25 $, $ L(Y, f(x)) $, $ 5, $ 6 and $ n' $",
+        ["i-1", "0.25", "L(Y, f(x))", "n'"],
+    ),
+    "prices": ("$ 5 and $ 6; $5-$6; US$ 5 (or $ 7)", []),
+    "no blank between": ("损失$a=b$，价格$5。其中$c$", ["a=b", "c"]),
+}
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_what_sites_do(name):
+    text, expected = SITES[name]
+    found = formulas(scan(text, "markdown"))
+    assert [f.tex for f in found] == expected
+    for formula in found:
+        assert all(formula.start <= place <= formula.end for place in formula.places)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<p>$y<em>i = z</em>i$ and re<b>a</b>d <em>it</em></p>", ["y_i = z_i"]),
+        ('<img src="https://latex.codecogs.com/svg?a%3Db"> <img src="x" alt="$5">', ["a=b"]),
+        ('<img alt="L" src="https://www.zhihu.com/equation?tex=L%3D-%5Clog+p">', ["L=-\\log p"]),
+        ('<span class="ztext-math" data-tex="a &lt; b"><span>a</span>b</span> $c$', ["a < b", "c"]),
+        ('<script>MathJax={tex:{macros:{RR:"\\\\mathbb{R}"}}}</script> $\\RR$', ["\\mathbb{R}"]),
+        ("<p>$$a<br/>= b$$ \\(c&nbsp;\\le d\\)</p>", ["a\n= b", "c\u00a0\\le d"]),
+    ],
+)  # fmt: skip
+def test_what_pages_do(text, expected):
+    assert [f.tex for f in formulas(scan(text, "html"))] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('def f():\n    """Foo::\n\n        $a = b$\n\n    bar $c = d$\n    """', ["c = d"]),
+        ('def f():\n    """.. math::\n\n        a = b\n\n    bar\n    """', ["a = b"]),
+        ('"""$x \\\\cdot y$ $\\theta = \\nu$ \\\\(a\\\\)"""',
+         ["x \\cdot y", "\\theta = \\nu", "a"]),
+        ('cmd = """echo $HOME and $PATH = 3"""; x = "$a = b$"', []),
+    ],
+)  # fmt: skip
+def test_what_docstrings_do(text, expected):
+    assert [f.tex for f in formulas(scan(text, "python"))] == expected
+
+
+def test_places_in_an_address():
+    text = "![a](https://latex.codecogs.com/svg.latex?a%20%3D%20%CE%B1)"
+    (formula,) = formulas(scan(text, "markdown"))
+    assert formula.tex == "a = α"
+    assert [text[place] for place in formula.places[:5]] == ["a", "%", "%", "%", "%"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (".. math::\n   :label: a\n\n   a = b\n\n   c = d\n\ne", ["a = b", "c = d"]),
+        (".. math::\n\n   \\begin{align}\n\n   a &= b\n\n   \\end{align}\n\ne",
+         ["\\begin{align}\n\n   a &= b\n\n   \\end{align}"]),
+        (".. math:: a = b\n\n:math:`c = d`", ["a = b", "c = d"]),
+    ],
+)  # fmt: skip
+def test_restructured_text(text, expected):
+    assert [f.tex for f in formulas(scan(text, "text"))] == expected
 
 
 def test_an_environment_is_named_where_it_is_the_delimiter():

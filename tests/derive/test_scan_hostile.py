@@ -23,7 +23,10 @@ PARTS = [
     '{"cell_type":"markdown","source":["', '"]}', "]", "[", ",", ":",
     "\\newcommand{\\a}[1]{\\a #1}", "\\def\\b{\\b\\b}", "\\a", "\\b", "#1", "\\item",
     "\\section{", "Σ", "∂C/∂z", "ŷ", "²", "ᵢ", "\ufeff", "\x00", "\ud800", "\r", "\u2028", "5",
-    "the and of", "\\verb|", "\\let\\c\\d", "\\DeclareMathOperator{\\e}{e}",
+    "the and of", "\\verb|", "\\let\\c\\d", "\\DeclareMathOperator{\\e}{e}", '{{< tex "a',
+    "{{% ",
+    "[latex]", "[/latex]", ":::{math}\n", ":::\n", "{math}`", "```latex\n", "&nbsp;", "<br>",
+    "https://latex.codecogs.com/svg?", "%41", "macros: {", 'a: "b",', "_{ in }", "\u5f53", "$5",
 ]  # fmt: skip
 TEXTS = st.one_of(st.lists(st.sampled_from(PARTS), max_size=40).map("".join), st.text(max_size=60))
 
@@ -57,6 +60,25 @@ def seconds(text, dialect):
     begin = time.process_time()
     scan(text, dialect)
     return time.process_time() - begin
+
+
+# A beginning, what is repeated behind it, and an end that spoils it: where a pattern goes back.
+LONG = [
+    ("\\def", " ", "x"), ("$\\newcommand\\a", " ", "x$"), ("$ ", "a", " $"), ("{% ", "a", ""),
+    ("{{< tex ", " ", "x"), ('{{< tex "', "a", ""), ("macros: {", " ", "x"),
+    ('macros: {a: "', "\\\\", ""), ("https://latex.codecogs.com/svg.latex?", "(", ""),
+    ("<math><annotation x-tex>\\displaystyle", " ", "x</annotation></math>"),
+    ("$latex x &s=2", " ", "y$"), (".. math::\n\n", "   \\begin{a}\n\n", ""), ("$5. ", "a ", "$"),
+    ("$", "_{", "$"), ("[//]:", " ", "x"), ("```latex\n", "$a$\n```latex\n", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("first", "part", "last"), LONG, ids=ascii)
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_patterns_do_not_go_back(first, part, last, dialect):
+    text = first + part * (60_000 // len(part)) + last
+    text = f'r"""{text}"""' if dialect == "python" else text
+    assert seconds(text, dialect) < 2
 
 
 @pytest.mark.slow

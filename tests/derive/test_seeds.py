@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(len(_SEEDS) < 5, reason="the seed documents are 
 _FOUND: dict[str, list[tuple[int, str, str, dict[str, object]]]] = {
     "001": [
         # the second sum has lost its t_k; the next step is false the other way round
-        (52, "FALSE", r"\sum_{k=1}^K y_i", {"repair": r"y_{i} → t_{k} y_{i}"}),
+        (52, "FALSE", r"\sum_{k=1}^K y_i", {"repair": r"y_i → t_k y_i"}),
         (52, "FALSE", r"-t_i + y_i", {"assumption": "sum-to-one", "declared_line": None}),
     ],
     "002": [
@@ -39,7 +39,7 @@ _FOUND: dict[str, list[tuple[int, str, str, dict[str, object]]]] = {
             107,
             "ILL-TYPED",
             r"\sigma(k)",
-            {"repair": r"\sigma\left(k\right) → \sigma\left(z_{k}\right)"},
+            {"repair": r"\sigma(k) → \sigma(z_k)"},
         ),
         (121, "TRUE-IF", "1", {"assumption": "sum-to-one", "declared_line": 121}),
         (125, "TRUE-IF", "y_k", {"assumption": "sum-to-one", "declared_line": 121}),
@@ -48,7 +48,7 @@ _FOUND: dict[str, list[tuple[int, str, str, dict[str, object]]]] = {
         (17, "TRUE-IF", r"\sum_{o} y_{o}", {"assumption": "N=1", "declared_line": 16}),
         (17, "UNBOUND", r"i \neq o", {"repair": r"j \neq o"}),  # y_j = 0 where i is not o
         (17, "UNBOUND", r"\times", {}),  # o is summed nowhere
-        (23, "FALSE", r"e^{z_o}", {"repair": r"\hat{y}_{i} → \hat{y}_{o}"}),
+        (23, "FALSE", r"e^{z_o}", {"repair": r"\hat{y}_i → \hat{y}_o"}),
         (24, "FALSE", r"\sum_o", {}),  # the sum of a single derivative
         (28, "TRUE-IF", "1", {"assumption": "sum-to-one"}),
         (29, "TRUE-IF", r"\hat{y}_i - y_i", {"assumption": "sum-to-one", "declared_line": 28}),

@@ -66,6 +66,15 @@ def test_an_unknown_id_names_the_nearest() -> None:
         formula.get("?")
 
 
+@pytest.mark.parametrize("id", IDS)
+def test_what_a_formula_uses_comes_before_it(id: str) -> None:
+    premises = [f.id for f in formula.premises(id)]
+    assert set(formula.get(id).uses) <= set(premises)
+    assert id not in premises
+    for at, premise in enumerate(premises):
+        assert set(formula.get(premise).uses) <= set(premises[:at])
+
+
 def test_a_formula_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         formula.get("softmax").latex = "0"  # type: ignore[misc]
@@ -242,7 +251,8 @@ OPTIONS_OF = {
 }
 TOGETHER = {
     "transform", "transform-slope", "weighted-target", "loss", "loss-gradient", "logit-gradient",
-    "loss-target-gradient", "loss-hvp", "loss-hessian", "log-sum-exp",
+    "loss-target-gradient", "loss-hvp", "loss-hessian", "log-sum-exp", "transformed-softmax",
+    "largest-logit", "shifted-sum", "weight-sum", "curvature",
 }  # fmt: skip
 BATCH = {id for id in IDS if id.startswith(("batch-", "linear-"))} | {"output-neuron"}
 

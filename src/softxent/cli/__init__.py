@@ -35,6 +35,7 @@ class Command(NamedTuple):
 COMMANDS = (
     Command("demo", "check the gradient, learn digits with it, write a report", "demo"),
     Command("check", "every step of a derivation: true, or false and why", "check"),
+    Command("derive", "a derivation, each step with its rule and why", "derive"),
     Command("accuracy", "how exact every result is, in ULP, beside the peers'", "accuracy"),
     Command("bench", "softxent beside SciPy, scikit-learn, PyTorch and JAX, timed", "bench"),
     Command("doctor", "what runs on this machine, and why not the rest", "doctor"),

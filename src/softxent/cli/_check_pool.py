@@ -11,13 +11,12 @@ import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from dataclasses import replace
+from typing import IO, Any, NamedTuple
 
 from softxent.cli._check_files import Source, read
+from softxent.derive.verdicts import Report, Step
 from softxent.measure.child import command
-
-if TYPE_CHECKING:
-    from softxent.derive.verdicts import Report
 
 START = 120.0  # seconds for a process to import what it needs
 GRACE = 1.0  # seconds beyond the limit for it to end by itself and say what it has found
@@ -68,27 +67,30 @@ class _Worker:
         self.ended = False
 
     def check(self, path: str, options: Options) -> Report:
-        from softxent.derive.verdicts import Report
-
         text = None
         if path == "-":  # only this process has the standard input
             text, why = read(path, options.max_bytes)
             if why:
                 return Report(path, "", (), stopped=why)
+        found: dict[tuple[int, int, str], Step] = {}  # a step may be told again, with more known
         try:
             process = self._started()
             request = {"path": path, "text": text, **options._asdict()}
-            report: Report = self._ask(process, request, options.time_limit + GRACE)
-            return report
+            report: Report = self._ask(process, request, options.time_limit + GRACE, found)
         except TimeoutError:
+            why = f"the time limit of {options.time_limit:g} s was reached"
             if not self.ready:
-                return Report(path, "", (), stopped="the process that was to read it did not start")
-            return Report(path, "", (), stopped=f"it took more than {options.time_limit:g} s")
+                why = "the process that was to read it did not start"
+            report = Report(path, "", (), stopped=why)
         except (EOFError, OSError):
             code = self.process.wait() if self.process else 1
             self.process = None
             memory = ", probably for want of memory" if code in (-9, 137) else ""
-            return Report(path, "", (), stopped=f"the process that read it died{memory}")
+            report = Report(path, "", (), stopped=f"the process that read it died{memory}")
+        if found and not report.text:  # what was found until then is told, with its excerpts
+            text = text if text is not None else read(path, options.max_bytes)[0]
+            report = replace(report, text=text)
+        return replace(report, steps=tuple(found[place] for place in sorted(found)))
 
     def end(self) -> None:
         """Stop the process, whatever it does."""
@@ -112,7 +114,14 @@ class _Worker:
             self.ready = True
         return self.process
 
-    def _ask(self, process: subprocess.Popen[bytes], request: Any, limit: float) -> Any:
+    def _ask(
+        self,
+        process: subprocess.Popen[bytes],
+        request: Any,
+        limit: float,
+        found: dict[tuple[int, int, str], Step] | None = None,
+    ) -> Any:
+        """Send a request and return the answer; steps that come before it go into `found`."""
         if process.stdin is None or process.stdout is None:
             raise EOFError
         late = threading.Event()
@@ -125,7 +134,11 @@ class _Worker:
         timer.start()
         try:
             send(process.stdin, request)
-            return receive(process.stdout)
+            while True:
+                message = receive(process.stdout)
+                if found is None or not isinstance(message, Step):
+                    return message
+                found[message.line, message.column, message.left] = message
         except (EOFError, OSError):
             if late.is_set():
                 self._kill()

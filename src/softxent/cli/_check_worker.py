@@ -1,16 +1,17 @@
-"""A process of `softxent check`: takes a file's name, gives back what was found in the file."""
+"""A process of `softxent check`: takes a file's name, gives back each step, then the report."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from softxent.cli._check_files import read
 from softxent.cli._check_pool import receive, send
-from softxent.derive.verdicts import Report
+from softxent.derive.verdicts import Report, Step
 
 MEMORY = 4 * 2**30  # bytes of address space; what wants more is stopped
 
@@ -29,10 +30,17 @@ def main() -> None:
             request = receive(source)
         except EOFError:
             return
-        send(channel, None if request is None else _answer(check, request))
+        if request is None:
+            send(channel, None)
+            continue
+
+        def tell(step: Step) -> None:
+            send(channel, _bare(step))
+
+        send(channel, _answer(check, request, tell))
 
 
-def _answer(check: Any, request: dict[str, Any]) -> Report:
+def _answer(check: Any, request: dict[str, Any], tell: Callable[[Step], None]) -> Report:
     path, text, why = request["path"], request["text"], None
     if text is None:
         text, why = read(path, request["max_bytes"])
@@ -40,7 +48,11 @@ def _answer(check: Any, request: dict[str, Any]) -> Report:
         return Report(path, "", (), stopped=why)
     try:
         report: Report = check(
-            text, path=path, dialect=request["dialect"], time_limit=request["time_limit"]
+            text,
+            path=path,
+            dialect=request["dialect"],
+            time_limit=request["time_limit"],
+            tell=tell,
         )
     except MemoryError:
         return Report(path, "", (), stopped="it needs more memory than it may have")
@@ -50,9 +62,13 @@ def _answer(check: Any, request: dict[str, Any]) -> Report:
         traceback.print_exc()
         name = f"{type(error).__name__}: {error}"
         return Report(path, "", (), stopped=f"internal error, please report it: {name}")
-    # Nobody outside reads the trees, and deep ones cannot be sent.
-    steps = tuple(replace(step, left_tree=None, right_tree=None) for step in report.steps)
-    return replace(report, steps=steps)
+    # The steps have been told.
+    return replace(report, steps=())
+
+
+def _bare(step: Step) -> Step:
+    """Return a step without its trees: nobody outside reads them, and deep ones cannot be sent."""
+    return replace(step, left_tree=None, right_tree=None)
 
 
 def _limit_memory() -> None:

@@ -142,8 +142,9 @@ def _write(
 
     form = "json" if args.json else args.format or "text"
     # Of a folder's files most have no formulas; only programs want to hear of each.
-    told = [r for s, r in zip(sources, reports, strict=True) if s.named or r.steps or r.stopped]
-    told = told or reports
+    asked = [source.named and not args.allow_empty for source in sources]
+    told = [r for a, r in zip(asked, reports, strict=True) if a or r.steps or r.stopped]
+    told = told or ([] if args.allow_empty else reports)
     out = Terminal(sys.stdout)
     if form == "json":
         text = report.as_json(reports, choice)
@@ -157,7 +158,8 @@ def _write(
         style = report.plain if args.output else out.style
         text = report.as_text(told, choice, style=style, everything=args.everything)
         if len(told) < len(reports):
-            text += f"{len(reports) - len(told)} more files state no equality\n"
+            left = len(reports) - len(told)
+            text += f"{left} {'file states' if left == 1 else 'files state'} no equality\n"
     if args.output:
         _files.write(args.output, text)
         if form != "text":

@@ -6,8 +6,8 @@ it. Vectors and matrices are gone: each is written by its elements.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
@@ -198,3 +198,15 @@ class Given:
     assumed: frozenset[str] = frozenset()
     """Of "sum-to-one:t", "one-hot:t", "size-one:N", ...: the name behind the colon is a quantity or
     a set."""
+
+
+def everything(*values: object) -> Iterator[object]:
+    """Yield all that expressions are made of, themselves included."""
+    waiting = list(values)
+    while waiting:
+        value = waiting.pop()
+        yield value
+        if isinstance(value, tuple):
+            waiting += value
+        elif is_dataclass(value):
+            waiting += [getattr(value, one.name) for one in fields(value)]

@@ -8,7 +8,7 @@ Nodes are compared without their spans. A tree says what was written, not what i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -24,15 +24,23 @@ class Node:
 
     def parts(self) -> Iterator[Expr]:
         """Yield the nodes right below this one."""
-        for one in fields(self):
-            if one.name != "span":
-                yield from _nodes(getattr(self, one.name))
+        names: tuple[str, ...] = type(self).__match_args__  # all fields but the span
+        for name in names:
+            value = getattr(self, name)
+            if isinstance(value, Node):
+                yield value  # type: ignore[misc]
+            elif isinstance(value, tuple):
+                yield from _nodes(value)
 
     def walk(self) -> Iterator[Expr]:
         """Yield this node and all below it, in the order they are written."""
-        yield self  # type: ignore[misc]
-        for part in self.parts():
-            yield from part.walk()
+        waiting: list[Expr] = [self]  # type: ignore[list-item]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            below = list(node.parts())
+            below.reverse()
+            waiting += below
 
     def at(self, span: Span) -> Expr:
         """Return the same node at another place."""
@@ -329,9 +337,9 @@ class Row:
     boxed: bool = False
 
 
-def _nodes(value: object) -> Iterator[Expr]:
-    if isinstance(value, Node):
-        yield value  # type: ignore[misc]
-    elif isinstance(value, tuple):
-        for item in value:
+def _nodes(value: tuple[object, ...]) -> Iterator[Expr]:
+    for item in value:
+        if isinstance(item, Node):
+            yield item  # type: ignore[misc]
+        elif isinstance(item, tuple):
             yield from _nodes(item)

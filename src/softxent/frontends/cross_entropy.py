@@ -92,6 +92,8 @@ def cross_entropy_with_grad(
 
     .. math:: \frac{\partial C}{\partial z_i} = y_i \sum_{k} t_k - t_i
 
+    of :math:`C = -\sum_{k} t_k \log y_k` and :math:`y = \operatorname{softmax}(z)`.
+
     Arguments, errors: as `cross_entropy`, and
         out: where to write the gradient, of the logits' shape and dtype, any strides; the logits
             themselves work in place. After an exception its content (in place: the logits') is

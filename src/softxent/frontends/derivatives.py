@@ -35,6 +35,8 @@ def cross_entropy_jvp(
     .. math:: \dot C = \sum_{i} \frac{\partial C}{\partial z_i} v_i
               + \sum_{k} \frac{\partial C}{\partial t_k} \dot t_k
 
+    of :math:`C = -\sum_{k} t_k \log y_k` and :math:`y = \operatorname{softmax}(z)`.
+
     Arguments, errors: as `cross_entropy`, and
         tangent: v, of the logits' shape, in any of the four dtypes; None is zero.
         target_tangent: of the logits' shape, for a soft target only; None is zero.
@@ -89,6 +91,8 @@ def cross_entropy_hvp(
     .. math:: \sum_{j} \frac{\partial^2 C}{\partial z_i \partial z_j} v_j
               = \left(\sum_{k} t_k\right) y_i \left(v_i - \sum_{j} y_j v_j\right)
 
+    of :math:`C = -\sum_{k} t_k \log y_k` and :math:`y = \operatorname{softmax}(z)`.
+
     Arguments, errors: as `cross_entropy`, and
         vector: v, of the logits' shape, in any of the four dtypes.
 
@@ -127,6 +131,8 @@ def cross_entropy_hessian(
 
     .. math:: \frac{\partial^2 C}{\partial z_i \partial z_j}
               = \left(\sum_{k} t_k\right) y_i (\delta_{ij} - y_j)
+
+    of :math:`C = -\sum_{k} t_k \log y_k` and :math:`y = \operatorname{softmax}(z)`.
 
     Arguments, errors: as `cross_entropy`. Blocks between two rows are zero and not returned.
 
@@ -170,6 +176,8 @@ def cross_entropy_hessian_diag(
     .. math:: \frac{\partial^2 C}{\partial z_i \partial z_j}
               = \left(\sum_{k} t_k\right) y_i (\delta_{ij} - y_j)
 
+    of :math:`C = -\sum_{k} t_k \log y_k` and :math:`y = \operatorname{softmax}(z)`.
+
     Arguments, errors: as `cross_entropy`.
 
     Returns:
@@ -205,6 +213,8 @@ def cross_entropy_target_grad(
     r"""Gradient of the loss by the target, soft or the one-hot rows that class indices stand for.
 
     .. math:: \frac{\partial C}{\partial t_k} = -\log y_k
+
+    of :math:`C = -\sum_{k} t_k \log y_k`.
 
     Arguments, errors: as `cross_entropy`. The mean's denominator is held constant, also where
     class weights make it depend on the class indices.

@@ -112,6 +112,8 @@ def linear_cross_entropy_with_grad(
 
     .. math:: \frac{\partial L}{\partial b_o} = \sum_{n} \frac{\partial L}{\partial z_{no}}
 
+    through the logits, :math:`z_{no} = \sum_{d} x_{nd} W_{od} + b_o`.
+
     Arguments, errors: as `linear_cross_entropy`, and
         grads: which gradients, some of "input", "linear_weight" and "linear_bias". What is not
             asked for costs nothing: a frozen weight, for example, saves one product of three.

@@ -71,6 +71,8 @@ def log_softmax(
 
     .. math:: \log y_k = z_k - \log \sum_{j} e^{z_j}
 
+    where :math:`y = \operatorname{softmax}(z)`.
+
     Arguments, errors and memory: as `softmax`. A masked class has log-probability -inf.
 
     Returns:
@@ -100,7 +102,8 @@ def logsumexp(
 
     .. math:: \mathrm{lse} = \log \sum_{j} e^{a_j} = m + \log(1 + s)
 
-    The a_j are the logits after softcap and temperature, so z_j by default.
+    where :math:`m = \max_{k} a_k`, :math:`s = \sum_{j} e^{a_j - m} - 1`, and the a_j are the logits
+    after softcap and temperature, so z_j by default.
 
     Arguments, errors and memory: as `softmax`; `keepdims` keeps the class axis, of length 1.
 
@@ -131,6 +134,8 @@ def softmax_jacobian(logits: object, *, implementation: str | None = None) -> Ar
     r"""Jacobian of softmax, whole, for small V.
 
     .. math:: \frac{\partial y_k}{\partial z_i} = y_k (\delta_{ki} - y_i)
+
+    where :math:`y = \operatorname{softmax}(z)`.
 
     Arguments:
         logits: (..., V), the class axis last; see `softmax` for dtypes and edges.
@@ -170,6 +175,8 @@ def softmax_jvp(
     .. math:: \sum_{i} \frac{\partial y_k}{\partial z_i} v_i
               = y_k \left(v_k - \sum_{j} y_j v_j\right)
 
+    where :math:`y = \operatorname{softmax}(z)`.
+
     Arguments:
         logits: (..., V); see `softmax` for dtypes and edges.
         tangent: v, of the logits' shape, in any of the four dtypes.
@@ -199,6 +206,8 @@ def softmax_vjp(
 
     .. math:: \sum_{k} v_k \frac{\partial y_k}{\partial z_i}
               = y_i \left(v_i - \sum_{j} y_j v_j\right)
+
+    where :math:`y = \operatorname{softmax}(z)`.
 
     Arguments, returns, errors, accuracy and memory: as `softmax_jvp`, the Jacobian being symmetric.
 

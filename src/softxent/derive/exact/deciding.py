@@ -11,6 +11,7 @@ from time import thread_time
 
 from softxent.derive.core import Free, Given, Real
 from softxent.derive.exact import points as at_points
+from softxent.derive.exact.abstraction import freed
 from softxent.derive.exact.bound import degree
 from softxent.derive.exact.digits import working_context
 from softxent.derive.exact.elementary import Value
@@ -22,6 +23,7 @@ from softxent.derive.exact.program import Program
 from softxent.derive.exact.rounded import Rounded
 from softxent.derive.exact.stops import (
     OutOfTime,
+    Outside,
     Stop,
     TooLarge,
     TooMuch,
@@ -61,6 +63,8 @@ class Decision:
     why: str = ""
     error: float = 0.0
     """How likely, at most, a false step would be called true (over the choice of the points)."""
+    late: bool = False
+    """Undecided because the budget was used up."""
 
 
 def decide(
@@ -71,21 +75,42 @@ def decide(
     seed: int = 0,
     sizes: Mapping[str, int] | None = None,
     budget_seconds: float = 2.0,
+    nice: bool = True,
 ) -> Decision:
     """Decide whether left = right for all values of the free letters and quantities.
 
     sizes: of the index sets, where they are not to be chosen. budget_seconds: of
-    processor time; after it the answer is None.
+    processor time; after it the answer is None. nice: look for a witness that is easy to redo;
+    False where only the answer counts.
     """
+    simpler = freed(left, right, given)
+    if simpler is not None:
+        seconds = budget_seconds / 2
+        found = _decided(left, right, simpler[0], seed, sizes or {}, seconds, nice)
+        if found.equal or (found.equal is False and simpler[1]):
+            return found
+        budget_seconds = seconds
+    return _decided(left, right, given, seed, sizes or {}, budget_seconds, nice)
+
+
+def _decided(
+    left: Real,
+    right: Real,
+    given: Given,
+    seed: int,
+    sizes: Mapping[str, int],
+    budget_seconds: float,
+    nice: bool,
+) -> Decision:
     deadline = thread_time() + budget_seconds
     try:
         with working_context():
             program = Program((left, right), given)
-            return _Trial(program, seed, sizes or {}, deadline).decided()
+            return _Trial(program, seed, sizes, deadline, nice).decided()
     except Unsupported as reason:
         return Decision(None, why=f"unsupported: {reason}")
     except Stop as reason:
-        return Decision(None, why=str(reason))
+        return Decision(None, why=str(reason), late=isinstance(reason, OutOfTime))
     except RecursionError:
         return Decision(None, why="the formula is nested too deeply")
     except (MemoryError, OverflowError):
@@ -95,25 +120,38 @@ def decide(
 class _Outcome:
     """Of one point: how many settings of the letters were compared, and what came out."""
 
-    __slots__ = ("compared", "exact", "large", "why", "witness")
+    __slots__ = ("compared", "exact", "large", "missing", "why", "witness")
 
     def __init__(self, why: str = "", exact: bool = True) -> None:
         self.compared = 0
+        self.missing = 0
+        """At how many settings a side has no value; an index outside its set does not count."""
         self.exact = exact
         self.witness: Witness | None = None
         self.why = why
         self.large = False
+
+    @property
+    def tells(self) -> bool:
+        """Whether more settings were compared than not: (-1)^x = -1 holds wherever x is odd."""
+        return self.witness is not None or self.compared > self.missing
 
 
 class _Trial:
     """The points at which a step is tried, in order."""
 
     def __init__(
-        self, program: Program, seed: int, sizes: Mapping[str, int], deadline: float
+        self,
+        program: Program,
+        seed: int,
+        sizes: Mapping[str, int],
+        deadline: float,
+        nice: bool = True,
     ) -> None:
         self.program = program
         self.seed = seed
         self.deadline = deadline
+        self.nice = nice
         self.fixed = {
             name
             for name, kinds in assumptions(program.given).items()
@@ -143,9 +181,9 @@ class _Trial:
             if number:
                 wide = wide[wide.index(style) :]
             if outcome.witness is not None:
-                nicer = self._nicer(outcome, number)
+                nicer = self._nicer(outcome, number) if self.nice else outcome
                 return Decision(False, nicer.exact, nicer.witness)
-            if not outcome.compared:
+            if not outcome.tells:
                 why = why or outcome.why
                 continue
             passed += 1
@@ -161,8 +199,12 @@ class _Trial:
     def _outcome(
         self, styles: tuple[Style, ...], sizes: dict[str, int], number: int
     ) -> tuple[_Outcome, Style]:
-        """Try one point, in the first style in which it has values on both sides."""
+        """Try one point, in the first style in which it has values on both sides.
+
+        A style in which some settings have none is taken only where no other does better.
+        """
         whys: list[str] = []
+        partly: tuple[_Outcome, Style] | None = None
         large = False
         for style in styles if self.exactly else ():
             point = draw(self.program, sizes, f"{self.seed}/{number}/{style}", style, number)
@@ -172,17 +214,21 @@ class _Trial:
                 self.exactly = False
                 whys.append(f"too large: {reason}")
                 break
-            if outcome.compared:
+            if outcome.witness is not None or (outcome.compared and not outcome.missing):
                 return outcome, style
+            if outcome.tells and partly is None:
+                partly = outcome, style
             whys.append(outcome.why)
             large = large or outcome.large
+        if partly is not None:
+            return partly
         if large or not self.exactly:
             for style in styles:
                 if style.choices >= at_points.LARGE.choices:
                     continue  # what e^z does there lies beyond 120 digits
                 point = draw(self.program, sizes, f"{self.seed}/{number}/{style}", style, number)
                 outcome = self._by_digits(point)
-                if outcome.compared:
+                if outcome.tells:
                     return outcome, style
                 whys.append(outcome.why)
         return _Outcome(why=whys[0]), styles[0]
@@ -249,6 +295,7 @@ class _Trial:
                 left, right = self._sides(machine)
                 side, exact = machine.decided(left, right)
             except Undefined as reason:
+                outcome.missing += not isinstance(reason, Outside)
                 outcome.why = f"no value: {reason}"
                 continue
             except TooMuch:
@@ -259,7 +306,9 @@ class _Trial:
                 if not outcome.compared:
                     return outcome  # other numbers will do better
                 continue
-            outcome.compared += 1
+            outcome.compared += not machine.doubtful
+            outcome.missing += machine.doubtful
+            outcome.why = "a negative number to a power that is no whole number"
             outcome.exact = outcome.exact and exact
             if side:
                 outcome.witness = witness(machine, left, right)
@@ -286,6 +335,7 @@ class _Trial:
                 coarse, fine = self._sides(few), self._sides(many)
                 side = _side_by_digits(coarse, fine)
             except Undefined as reason:
+                outcome.missing += not isinstance(reason, Outside)
                 outcome.why = f"no value: {reason}"
                 continue
             except TooLarge as reason:
@@ -294,7 +344,8 @@ class _Trial:
             except ArithmeticError:
                 outcome.why = _DIGITS
                 continue
-            outcome.compared += 1
+            outcome.compared += not few.doubtful
+            outcome.missing += few.doubtful
             if side:
                 outcome.witness = witness(many, *fine)
                 return outcome

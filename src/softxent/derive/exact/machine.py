@@ -38,6 +38,8 @@ class Machine:
         self.point = point
         self.deadline = deadline
         self.letters: Mapping[str, int] = {}
+        self.doubtful = False
+        """Whether there is a value only because a number happens to be whole: no sign of truth."""
         self.memory: dict[tuple[object, ...], Real] = {}
         self._open: set[tuple[object, ...]] = set()
         self._steps = 0

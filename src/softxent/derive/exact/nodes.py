@@ -201,7 +201,12 @@ class RaiseNode(Node):
 
     def _compute(self, at: Machine, letters: Letters, seeds: Seeds) -> Real:
         exponent = self.exponent.value(at, letters, seeds)
-        return jets.raise_to(self.base.value(at, letters, seeds), exponent)
+        base = self.base.value(at, letters, seeds)
+        # (-1)^x has a value at whole numbers only, so that -1 = (-1)^x where x happens to be odd.
+        if self.exponent.names and isinstance(exponent, Fraction) and not at.doubtful:
+            varies = any(at.program.varies(name) for name in self.exponent.names)
+            at.doubtful = varies and elementary.sign(jets.value_of(base)) < 0
+        return jets.raise_to(base, exponent)
 
 
 class ApplyNode(Node):

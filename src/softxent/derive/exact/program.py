@@ -14,6 +14,7 @@ from softxent.derive.core import (
     Defined,
     Divide,
     Element,
+    Free,
     Given,
     Index,
     IndexValue,
@@ -84,6 +85,11 @@ class Program:
     def recursive(self, name: str) -> bool:
         """Return whether a quantity is defined by other elements of itself."""
         return name in self._recursive
+
+    def varies(self, name: str) -> bool:
+        """Return whether a quantity takes all real values, and not 0 and 1 only."""
+        known = {f"{kind}:{name}" for kind in ("one-hot", "binary")}
+        return isinstance(self.quantity(name), Free) and not known & self.given.assumed
 
     @property
     def names(self) -> list[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from softxent.derive.core import Free, Given
+from softxent.derive.core import Element, Free, Given, everything
+from softxent.derive.judge.outcome import Outcome
 from softxent.derive.understand.outline import Fact, Statement
-from softxent.derive.understand.reading import Reading
+from softxent.derive.understand.reading import Claim, Reading
+from softxent.derive.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,30 @@ def weakest_first(reading: Reading, given: Given) -> Iterator[Assumption]:
     if single:
         sizes = frozenset(f"size-one:{one}" for one in single)
         yield Assumption("N=1", sizes, frozenset(single))
-        if targets:
+        # The row of a target with a single element would be 1, and much is true of it.
+        own = {given.quantities[one].sets[-1] for one in targets}
+        if targets and not own & set(single):
             sums = frozenset(f"sum-to-one:{one}" for one in targets)
             yield Assumption("sum-to-one", sizes | sums, names)
+
+
+def two_classes(claim: Claim) -> Iterator[tuple[Assumption, Claim]]:
+    """Yield that a set has as many elements as the step names by number: z_1 and z_2, no dots."""
+    highest: dict[str, int] = {}
+    for real in everything(claim.left, claim.right):
+        if isinstance(real, Element) and real.name in claim.given.quantities:
+            for set, index in zip(
+                claim.given.quantities[real.name].sets, real.indices, strict=False
+            ):
+                if not index.letter:
+                    highest[set] = max(highest.get(set, 0), index.shift)
+    for set, size in highest.items():
+        word = {2: "two", 3: "three"}.get(size)
+        if word is not None and f"size-{word}:{set}" not in claim.given.assumed:
+            assumed = claim.given.assumed | {f"size-{word}:{set}"}
+            given = replace(claim.given, assumed=assumed)
+            one = Assumption(f"K={size}", frozenset(), frozenset((set,)))
+            yield one, replace(claim, given=given)
 
 
 def target_names(reading: Reading, given: Given) -> dict[str, str]:
@@ -67,9 +90,11 @@ def declared(
 ) -> Fact | None:
     """Return where the text makes an assumption: the last place before, else the first behind."""
     book = reading.book
-    wanted = {"sum-to-one": ("sum-to-one", "one-hot"), "one-hot": ("one-hot",)}.get(
-        kind, ("size-one",)
-    )
+    wanted = {"sum-to-one": ("sum-to-one", "one-hot"), "N=1": ("size-one",)}.get(kind, (kind,))
+    if kind in ("K=2", "K=3"):
+        wanted = ("size-two",) if kind == "K=2" else ("size-three",)
+    if "≠" in kind or " = " in kind:
+        wanted = (kind, " ".join(kind.split()[::-1]))
     found = []
     for fact in reading.outline.facts:
         if fact.kind not in wanted:
@@ -86,6 +111,29 @@ def declared(
         if before:
             return before[-1]
     return found[0] if found else None
+
+
+def supposed(
+    reading: Reading, statement: Statement, one: Assumption, numeric: bool = False
+) -> Outcome:
+    """Return the verdict TRUE-IF, with the line at which the text says so."""
+    fact = declared(reading, statement, one.kind, one.names)
+    line = reading.document.line_column(fact.offset)[0] if fact else None
+    names = ", ".join(sorted(one.names))
+    what = {"sum-to-one": f"{names} sums to 1", "one-hot": f"{names} is one-hot"}.get(
+        one.kind, f"{names} = 1" if one.kind == "N=1" else names
+    )
+    if one.kind in ("K=2", "K=3"):
+        what = f"there are {one.kind[2:]} of them only"
+    where = f"as line {line} says" if line else "which the text does not say"
+    return Outcome(
+        Verdict.TRUE_IF,
+        "assumption-declared" if line else "assumption-undeclared",
+        f"True if {what}, {where}.",
+        one.kind,
+        line,
+        numeric=numeric,
+    )
 
 
 def _general(reading: Reading, fact: Fact) -> bool:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from softxent.derive.trees import (
     Applied,
     Big,
+    Call,
     Derivative,
     Expr,
     Group,
@@ -37,6 +38,8 @@ class Pool:
     elements: tuple[Expr, ...]
     unbound: tuple[str, ...] = ()
     logits: tuple[Symbol, ...] = ()
+    scalars: tuple[Symbol, ...] = ()
+    """Numbers and sizes of the text: T, N."""
 
 
 def edits(tree: Expr, pool: Pool) -> Iterator[Expr]:
@@ -56,6 +59,8 @@ def everywhere(tree: Expr, local: Local) -> Iterator[Expr]:
         value = getattr(tree, part.name)
         if isinstance(value, Node):
             for edited in everywhere(value, local):  # type: ignore[arg-type]
+                if isinstance(tree, Derivative) and isinstance(edited, Negative):
+                    continue  # nobody writes ∂(-C)
                 if isinstance(edited, Symbol) or part.name not in ("head", "condition"):
                     yield replace(tree, **{part.name: edited})  # type: ignore[arg-type]
                 elif isinstance(value, Relation) and isinstance(edited, Relation):
@@ -89,10 +94,11 @@ def _locals(pool: Pool) -> list[Local]:
         _drop,
         lambda tree: _condition(tree, pool),
         _bracket,
+        _power,
         lambda tree: _insert(tree, pool, inside=False),
         lambda tree: _symbol(tree, pool),
-        _power,
         _invert,
+        lambda tree: _scale(tree, pool),
         _number,
     ]
 
@@ -144,6 +150,11 @@ def _letter(tree: Expr, pool: Pool) -> Iterator[Expr]:
 
 def _flip(tree: Expr) -> Iterator[Expr]:
     if isinstance(tree, Sum):
+        first, last = tree.terms[0], tree.terms[-1]
+        if len(tree.terms) == 2 and isinstance(last, Negative) and not isinstance(first, Negative):
+            yield replace(tree, terms=(last.of, Negative(first, span=first.span)))
+        else:
+            yield Negative(Group(tree), span=tree.span)
         for at, term in enumerate(tree.terms):
             new = term.of if isinstance(term, Negative) else Negative(term, span=term.span)
             yield replace(tree, terms=(*tree.terms[:at], new, *tree.terms[at + 1 :]))
@@ -262,15 +273,33 @@ def _symbol(tree: Expr, pool: Pool) -> Iterator[Expr]:
 def _power(tree: Expr) -> Iterator[Expr]:
     if isinstance(tree, Power) and isinstance(tree.exponent, Number):
         yield tree.base
-    elif isinstance(tree, Symbol | Group | Applied):
+    elif isinstance(tree, Symbol | Group | Applied | Call):
         yield Power(tree, Number(Fraction(2)), span=tree.span)
 
 
 def _invert(tree: Expr) -> Iterator[Expr]:
     if isinstance(tree, Quotient):
         yield Quotient(tree.below, tree.above, span=tree.span)
+    if isinstance(tree, Product):
+        for at, factor in enumerate(tree.factors):
+            rest = tree.factors[:at] + tree.factors[at + 1 :]
+            if not isinstance(factor, Big | Number):
+                above = rest[0] if len(rest) == 1 else Product(rest)
+                yield Quotient(above, factor, span=tree.span)
     if isinstance(tree, Group) and isinstance(tree.of, Symbol):
         yield replace(tree, of=Sum((Number(Fraction(1)), Negative(tree.of))))
+
+
+def _scale(tree: Expr, pool: Pool) -> Iterator[Expr]:
+    """Divide by a number of the text that got lost: 1/N, 1/T."""
+    if isinstance(tree, Product | Sum | Quotient | Big | Symbol | Group):
+        for number in pool.scalars:
+            if isinstance(tree, Big | Product):
+                one = Quotient(Number(Fraction(1)), number)
+                rest = tree.factors if isinstance(tree, Product) else (tree,)
+                yield Product((one, *rest), span=tree.span)
+            else:
+                yield Quotient(tree, number, span=tree.span)
 
 
 def _number(tree: Expr) -> Iterator[Expr]:

@@ -7,6 +7,7 @@ from time import perf_counter
 
 from softxent.derive.exact import decide
 from softxent.derive.judge import assume, repairs
+from softxent.derive.judge.clock import Clock
 from softxent.derive.judge.outcome import Outcome
 from softxent.derive.trees import Expr
 from softxent.derive.understand.outline import Condition, Sign, Statement
@@ -27,15 +28,12 @@ def tied(claim: Claim) -> set[str]:
 class Mending:
     """Tries changes to the steps of one document until one makes them true."""
 
-    def __init__(self, reading: Reading, deadline: float, repair: bool = True) -> None:
+    def __init__(self, reading: Reading, clock: Clock, repair: bool = True) -> None:
         self.reading = reading
         self.book = reading.book
-        self.deadline = deadline
+        self.clock = clock
         self.repair = repair
         self.repairing = _SECONDS
-
-    def _budget(self, most: float) -> float:
-        return max(0.05, min(most, self.deadline - perf_counter()))
 
     def mend(
         self,
@@ -47,7 +45,7 @@ class Mending:
         outcome: Outcome,
     ) -> None:
         """Look for a single edit and enter it into the outcome."""
-        if not self.repair or self.repairing <= 0:
+        if not self.repair or self.repairing <= 0 or self.clock.step_is_over:
             return
         begin = perf_counter()
         try:
@@ -72,15 +70,20 @@ class Mending:
                 return self._holds(statement, at, new, sign, assumption)
 
             found = repairs.find(
-                self.reading, statement, at, trees, unbound, test, self._budget(0.8), left_first
+                self.reading,
+                statement,
+                at,
+                trees,
+                unbound,
+                test,
+                self.clock.seconds(0.8),
+                left_first,
             )
             if found is not None:
                 outcome.repair = found.text
                 outcome.mended = (at + found.side, found.tree)
                 if assumption:
                     outcome.assumption = "sum-to-one"
-                    if outcome.repair:
-                        outcome.message = "The two sides differ."
                 return
             if not self.book.targets:
                 return
@@ -95,7 +98,13 @@ class Mending:
         except (NotDefined, Unreadable, Mismatch):
             return False
         return bool(
-            decide(claim.left, claim.right, claim.given, budget_seconds=self._budget(0.3)).equal
+            decide(
+                claim.left,
+                claim.right,
+                claim.given,
+                budget_seconds=self.clock.seconds(0.3),
+                nice=False,
+            ).equal
         )
 
     def _holds(
@@ -125,7 +134,7 @@ class Mending:
             self.book.restore(sets)
         if merged:
             return False
-        return bool(decide(claim.left, claim.right, given, budget_seconds=0.2).equal)
+        return bool(decide(claim.left, claim.right, given, budget_seconds=0.2, nice=False).equal)
 
     def other_case(
         self, statement: Statement, at: int, trees: tuple[Expr, Expr], sign: Sign
@@ -145,6 +154,12 @@ class Mending:
                 for one in claim.given.conditions
             ):
                 continue
-            if decide(claim.left, claim.right, claim.given, budget_seconds=self._budget(0.3)).equal:
+            if decide(
+                claim.left,
+                claim.right,
+                claim.given,
+                budget_seconds=self.clock.seconds(0.3),
+                nice=False,
+            ).equal:
                 return True
         return False

@@ -73,6 +73,9 @@ def _two_meanings(reading: Reading) -> list[Note]:
                 )
             )
     for statement in reading.outline.statements:
+        first = statement.sides[0].tree if statement.sides else None
+        if isinstance(first, Symbol) and not first.subs:
+            continue  # w = w - \eta g: an update, in time
         if book.roles.get(statement.number) == "update" and statement.signs[0].relation == "=":
             out.append(
                 Note(
@@ -166,7 +169,9 @@ def _counts(reading: Reading) -> list[Note]:
         r"(?:the|our|all|of)\s+(?:\$|\\\(|\\\\\()([a-z])(?:\$|\\\)|\\\\\))\s+"
         r"(?:different\s+|possible\s+|output\s+)?(?:\w+s)\b"
     )
-    for match in pattern.finditer(document.text):
+    pieces = document.pieces
+    begin, end = (pieces[0].start, pieces[-1].end) if pieces else (0, 0)
+    for match in pattern.finditer(document.text, begin, end):
         letter = match[1]
         if letter in reading.book.letters.bound and letter not in seen:
             if letter in reading.book.letters.sizes:

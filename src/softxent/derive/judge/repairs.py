@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from time import perf_counter
 
 from softxent.derive.judge.edits import Pool, edits
+from softxent.derive.judge.hand import Hand
 from softxent.derive.trees import Applied, Expr, Negative, Node, Symbol
 from softxent.derive.understand.letters import base_name
 from softxent.derive.understand.outline import Statement
@@ -53,19 +54,30 @@ def find(
             except RecursionError:
                 continue
             if good:
-                return Repair(side, tree, describe(reading, sides[side], tree))
+                written = statement.sides[at + side] if at + side < len(statement.sides) else None
+                tex = written.tex if written is not None and written.tree is sides[side] else ""
+                return Repair(side, tree, describe(sides[side], tree, tex))
     return None
 
 
-def describe(reading: Reading, old: Expr, new: Expr) -> str:
-    """Return the edit in TeX: the smallest part that changes, before and after."""
+def describe(old: Expr, new: Expr, tex: str) -> str:
+    """Return the edit in TeX: the smallest part that changes, before and after.
+
+    tex: how the author has written the old tree.
+    """
     before, after = _difference(old, new)
-    return f"{reading.book.tex(before)} → {reading.book.tex(after)}"
+    hand = Hand(old, tex)
+    return f"{hand.write(before)} → {hand.write(after)}"
 
 
 def _difference(old: Expr, new: Expr) -> tuple[Expr, Expr]:
-    if type(old) is not type(new) or isinstance(old, Symbol | Applied):
+    if type(old) is not type(new) or isinstance(old, Symbol):
         return old, new
+    if isinstance(old, Applied) and isinstance(new, Applied):
+        # Of \sigma(k) the whole call is shown, of y(1 - y) what is in the bracket.
+        plain = any(isinstance(one, Symbol) for one in (*old.arguments, *new.arguments))
+        if plain or old.head != new.head:
+            return old, new
     changed: list[tuple[Expr, Expr]] = []
     for part in fields(old):
         one, other = getattr(old, part.name), getattr(new, part.name)
@@ -122,4 +134,22 @@ def _pool(
         for condition in sign.conditions:
             for letter in condition.letters():
                 letters.setdefault(letter)
-    return Pool(tuple(letters), tuple(list(elements)[:6]), unbound, arguments)
+    return Pool(
+        tuple(letters), tuple(list(elements)[:6]), unbound, arguments, _scalars(reading, statement)
+    )
+
+
+def _scalars(reading: Reading, statement: Statement) -> tuple[Symbol, ...]:
+    """Return the numbers and sizes that definitions of the text hold and the step may lack."""
+    book = reading.book
+    found: dict[str, Symbol] = {}
+    for several in book.definitions.values():
+        for definition in several:
+            for node in definition.body.walk():
+                if not isinstance(node, Symbol) or node.subs or node.sups or node.accents:
+                    continue
+                name = base_name(node)
+                free = not book.definitions.get((name, 0)) and name not in book.letters.bound
+                if free and name not in ("e", "\\pi", "\\delta") and name not in book.functions:
+                    found.setdefault(name, node)
+    return tuple(found.values())[:4]

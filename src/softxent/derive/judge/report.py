@@ -1,205 +1,101 @@
-"""All steps of a document, judged in order; chains and reasons; the report."""
+"""A whole document: read in portions, judged step by step, in bounded time; the report."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from time import perf_counter
 
-from softxent.derive.document import Document
-from softxent.derive.exact import decide
-from softxent.derive.judge.notes import notes
-from softxent.derive.judge.outcome import Outcome, clean
-from softxent.derive.judge.steps import Steps
-from softxent.derive.trees import Symbol
-from softxent.derive.understand.letters import is_bold
-from softxent.derive.understand.outline import Doubt, Statement
-from softxent.derive.understand.reading import PROBLEMS, Reading
+from softxent.derive.document import Document, Formula
+from softxent.derive.judge import portions
+from softxent.derive.judge.chains import Chains
+from softxent.derive.judge.clock import Clock
 from softxent.derive.verdicts import Note, Report, Step, Verdict
 
-_GOOD = (Verdict.TRUE, Verdict.TRUE_IF, Verdict.DEFINITION)
-_CANCEL = (Verdict.FALSE, Verdict.UNBOUND)
-_WRONG = (Verdict.FALSE, Verdict.ILL_TYPED, Verdict.UNBOUND)
 
+def check_document(
+    document: Document,
+    path: str = "",
+    time_limit: float = 20.0,
+    tell: Callable[[Step], None] | None = None,
+    start: float | None = None,
+    *,
+    repairs: bool = True,
+    only: Collection[int] | None = None,
+) -> Report:
+    """Return what there is to say about every equality of a document.
 
-def check_document(document: Document, path: str = "", time_limit: float = 20.0) -> Report:
-    """Return what there is to say about every equality of a document."""
-    start = perf_counter()
-    reading = Reading(document)
-    judge = _Document(reading, path, start + time_limit)
-    judge.run()
+    tell: called with each step as soon as it is judged, and in a long document again when more of
+    it has been read. After the time limit the steps that are left are UNSUPPORTED, and
+    `Report.stopped` says why. start: since when the time counts, of `perf_counter`.
+    repairs: look for edits that make false steps true. only: the offsets of the relation signs to
+    judge; the other steps are not in the report.
+    """
+    start = perf_counter() if start is None else start
+    clock = Clock(start + time_limit)
+    steps: list[Step] = []
+    notes: list[Note] = []
+
+    def found(step: Step) -> None:
+        steps.append(step)
+        if tell is not None:
+            tell(step)
+
+    document, long = portions.without_long(document)
+    for formula in long:
+        if "=" in formula.tex:
+            found(_too_long(document, path, formula))
+    cut: int | None = None
+    failed = None
+    for number, (part, first) in enumerate(portions.separate(document)):
+        if not part.pieces:
+            continue
+        if number and clock.over:
+            cut = first
+        if cut is not None:
+            break
+        before = len(steps), len(notes)
+        try:
+            for reading, end in portions.growing(part, clock):
+                cut = end
+                del steps[before[0] :], notes[before[1] :]
+                chains = Chains(reading, path, clock, found, repairs)
+                chains.run(first, only)
+                notes += [note for note in chains.notes if note not in notes]
+        except Exception as error:  # of this portion: the others go on
+            failed = f"internal error, please report it: {type(error).__name__}: {error}"
+    stopped = failed
+    late = [step.line for step in steps if step.rule == "time"]
+    if cut is not None:
+        late.append(document.line_column(cut)[0])
+    if late:
+        stopped = f"the time limit of {time_limit:g} s was reached at line {min(late)}"
     return Report(
         path,
         document.text,
-        tuple(sorted(judge.steps, key=lambda step: (step.line, step.column))),
-        tuple(judge.notes),
-        judge.stopped,
+        tuple(sorted(steps, key=lambda step: (step.line, step.column))),
+        tuple(sorted(notes, key=lambda note: (note.line, note.rule))),
+        stopped,
         perf_counter() - start,
     )
 
 
-class _Document:
-    def __init__(self, reading: Reading, path: str, deadline: float) -> None:
-        self.reading = reading
-        self.path = path
-        self.deadline = deadline
-        self.judge = Steps(reading, deadline)
-        self.plain: Steps | None = None
-        self.steps: list[Step] = []
-        self.notes: list[Note] = []
-        self.stopped: str | None = None
-
-    def run(self) -> None:
-        """Judge all statements, then the doubts about the prose."""
-        for statement in self.reading.outline.statements:
-            self._chain(statement)
-        for doubt in self.reading.outline.doubts:
-            self.steps.append(self._doubted(doubt))
-        for note in notes(self.reading):
-            self._note(note)
-        self.notes.sort(key=lambda note: (note.line, note.rule))
-
-    def _chain(self, statement: Statement) -> None:
-        outcomes: list[Outcome] = []
-        before: Outcome | None = None
-        for at, sign in enumerate(statement.signs):
-            if sign.relation not in ("=", "define", "to") or at + 1 >= len(statement.sides):
-                before = None
-                continue
-            if sign.relation == "to" and at:
-                continue
-            if perf_counter() > self.deadline:
-                self.stopped = "the time limit is reached"
-                outcome = Outcome(Verdict.UNSUPPORTED, "time", "Not reached in time.")
-            else:
-                outcome = self._judged(statement, at)
-            self._carry(statement, at, outcome, before)
-            if statement.reason and outcome.verdict is Verdict.FALSE:
-                outcome.verdict, outcome.rule = Verdict.REASON_FALSE, "reason-false"
-                outcome.message = "The reason given does not hold: " + outcome.message
-            outcomes.append(outcome)
-            self.steps.append(self._step(statement, at, outcome))
-            line = self.steps[-1].line
-            for rule, message in outcome.notes:
-                self._note(Note(line, rule, message))
-            if outcome.rule == "definition-new":
-                text = statement.sides[0].tex
-                self._note(Note(line, "symbol-two-meanings", f"{text} is defined anew here."))
-            before = outcome
-        if len(outcomes) > 1 and any(one.verdict in _CANCEL for one in outcomes):
-            self._ends(statement)
-
-    def _judged(self, statement: Statement, at: int) -> Outcome:
-        """Judge a step; where the shapes do not fit, also with plain letters read as numbers."""
-        outcome = self.judge.judge(statement, at)
-        if outcome.rule not in ("shape-mismatch", "unsupported", "step-false"):
-            return outcome
-        if outcome.rule == "step-false" and not self._mixed(statement, at):
-            return outcome
-        if self.plain is None:
-            self.plain = Steps(Reading(self.reading.document, plain=True), self.deadline, False)
-        other = self.plain.judge(self.plain.reading.outline.statements[statement.number], at)
-        return other if other.verdict in _GOOD else outcome
-
-    def _mixed(self, statement: Statement, at: int) -> bool:
-        """Whether a step has a letter without index that is read as a vector, and is not bold."""
-        book = self.reading.book
-        for side in statement.sides[at : at + 2]:
-            for node in side.tree.walk():
-                if isinstance(node, Symbol) and not is_bold(node):
-                    name, indices = book.letters.split(node)
-                    if not indices and book.rank(name, 0) and name not in book.letters.bold:
-                        return True
-        return False
-
-    def _carry(
-        self, statement: Statement, at: int, outcome: Outcome, before: Outcome | None
-    ) -> None:
-        """Let what was wrong in one step not count against the next."""
-        if outcome.verdict is Verdict.ILL_TYPED and outcome.mended is not None:
-            side, tree = outcome.mended
-            self.judge.mended[(statement.number, side)] = tree
-        if outcome.verdict is not Verdict.FALSE or before is None:
-            return
-        if before.verdict not in _WRONG or before.mended is None or before.mended[0] != at:
-            return
-        mended = self.judge.inherits(statement, at, before.mended[1])
-        if mended is not None:
-            outcome.rule = "step-inherits"
-            text = "False as it stands; with the step before it mended it is true"
-            if mended.verdict is Verdict.TRUE_IF:
-                outcome.assumption = mended.assumption
-                outcome.declared_line = mended.declared_line
-                text += " - " + mended.message[0].lower() + mended.message[1:].rstrip(".")
-            outcome.message = text + "."
-
-    def _ends(self, statement: Statement) -> None:
-        """Look whether the ends of a chain with a false step agree all the same."""
-        last = len(statement.sides) - 1
-        trees = (statement.sides[0].tree, statement.sides[last].tree)
-        sign = statement.signs[-1]
-        try:
-            _, _, claim = self.reading.step(statement, last - 1, trees, sign.conditions, first=0)
-        except (*PROBLEMS, RecursionError):  # as for the steps themselves
-            return
-        line = self.reading.document.line_column(statement.signs[-1].offset)[0]
-        if decide(claim.left, claim.right, claim.given, budget_seconds=0.5).equal:
-            self._note(
-                Note(line, "errors-cancel", "The chain's ends are equal, although a step is not.")
-            )
-            return
-        found = self.judge.assumed(statement, claim)
-        if found is not None:
-            self._note(
-                Note(
-                    line,
-                    "errors-cancel",
-                    "A step is false, yet the chain's ends agree: " + found.message,
-                )
-            )
-
-    def _note(self, note: Note) -> None:
-        if note not in self.notes:
-            self.notes.append(note)
-
-    def _step(self, statement: Statement, at: int, outcome: Outcome) -> Step:
-        sign = statement.signs[at]
-        left, right = statement.sides[at], statement.sides[at + 1]
-        line, column = self.reading.document.line_column(sign.offset)
-        return Step(
-            self.path,
-            line,
-            column,
-            min(left.start, right.start),
-            max(left.end, right.end),
-            statement.display,
-            left.tex,
-            right.tex,
-            left.tree,
-            right.tree,
-            outcome.verdict,
-            outcome.rule,
-            outcome.message,
-            outcome.assumption,
-            outcome.declared_line,
-            clean(outcome.witness),
-            outcome.repair,
-            outcome.numeric,
-        )
-
-    def _doubted(self, doubt: Doubt) -> Step:
-        line, column = self.reading.document.line_column(doubt.start)
-        return Step(
-            self.path,
-            line,
-            column,
-            doubt.start,
-            doubt.end,
-            False,
-            doubt.left,
-            doubt.right,
-            None,
-            None,
-            Verdict(doubt.verdict),
-            doubt.rule,
-            doubt.message,
-            repair=doubt.repair,
-        )
+def _too_long(document: Document, path: str, formula: Formula) -> Step:
+    """Return that a formula is not read; it stands at its first sign."""
+    at = formula.tex.index("=")
+    place = formula.places[at]
+    line, column = document.line_column(place)
+    return Step(
+        path,
+        line,
+        column,
+        formula.start,
+        formula.end,
+        formula.display,
+        formula.tex[:at][:100],
+        formula.tex[at + 1 :][:100],
+        None,
+        None,
+        Verdict.UNSUPPORTED,
+        "unsupported",
+        f"The formula has {len(formula.tex)} characters; {portions.LONGEST} are read.",
+    )

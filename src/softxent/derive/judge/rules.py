@@ -72,6 +72,29 @@ RULES: dict[str, tuple[str, str, str]] = {
         "Brackets say which is meant.",
         r"\frac{\partial}{\partial x} x^2 + 3x = 2x + 3",
     ),
+    "shape-unclear": (
+        "Shapes that were not understood",
+        "As the letters were read, a number stands where a vector should, or the other way round. "
+        "Texts use a letter for both and leave indices out, so this says nothing against them.",
+        r"\mathbf{Y} = \mathbf{X} \mathbf{W} + b",
+    ),
+    "unclear": (
+        "Not understood well enough to be judged",
+        "Something had to be guessed to read the step, or it is said of one example or under a "
+        "condition of the sentence. As read it does not hold; that says nothing.",
+        r"When z = 0 we get \sigma(z) = 0.5",
+    ),
+    "condition": (
+        "A condition that is set",
+        "An equation that holds for some values only, to be solved or assumed.",
+        r"\theta^T x = 0 on the decision boundary",
+    ),
+    "step-rounded": (
+        "True to the digits that are written",
+        "A number with decimals is meant to be rounded: it is right up to half a unit of its last "
+        "digit, or a whole unit where what goes in is rounded, too.",
+        r"e^1 = 2.718",
+    ),
     "reason-false": (
         "The reason given is false",
         'The mathematics in a "since" or "because" does not hold.',
@@ -174,6 +197,11 @@ RULES: dict[str, tuple[str, str, str]] = {
         "The ends of a chain differ",
         "The first false step is named; all behind it rests on it.",
         "A = B = C with B = C false",
+    ),
+    "internal-error": (
+        "The checker failed at this step",
+        "A fault of the checker, not of the text. Please report it with the formula.",
+        "any; there should be none",
     ),
     "time": (
         "Not decided in time",

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import fields, is_dataclass, replace
-from fractions import Fraction
-from time import perf_counter
+from dataclasses import replace
 
-from softxent.derive.core import Choose, Compare, Const, Element, Index, Real
+from softxent.derive.core import Defined
 from softxent.derive.exact import decide
-from softxent.derive.judge import assume
+from softxent.derive.exact.deciding import Decision
+from softxent.derive.judge import assume, excuses
+from softxent.derive.judge.again import Definitions
+from softxent.derive.judge.clock import Clock
+from softxent.derive.judge.hand import manners
 from softxent.derive.judge.mending import Mending, tied
 from softxent.derive.judge.outcome import Outcome, clean
+from softxent.derive.judge.shapes import ill_typed
+from softxent.derive.judge.unbound import class_named, unbound
 from softxent.derive.judge.undefined import Undefined
-from softxent.derive.trees import Applied, Big, Expr, Group, Number, Opaque, Over, Symbol
-from softxent.derive.understand import define
-from softxent.derive.understand.book import Definition
+from softxent.derive.trees import Big, Expr, Number, Opaque
 from softxent.derive.understand.letters import bare, base_name
 from softxent.derive.understand.outline import Sign, Statement
-from softxent.derive.understand.reading import Claim, Read, Reading
+from softxent.derive.understand.reading import PROBLEMS, Claim, Reading
 from softxent.derive.understand.values import Mismatch, NotDefined, Unreadable
 from softxent.derive.verdicts import Verdict, Witness
 
-_ONE = Fraction(1)
+Trees = tuple[Expr, Expr]
 
 
 class Steps:
     """Judges the steps of one document, in order."""
 
-    def __init__(self, reading: Reading, deadline: float, repair: bool = True) -> None:
+    def __init__(self, reading: Reading, clock: Clock, repair: bool = True) -> None:
         self.reading = reading
         self.book = reading.book
-        self.deadline = deadline
-        self.mending = Mending(reading, deadline, repair)
+        self.clock = clock
+        self.definitions = Definitions(reading, clock)
+        self.mending = Mending(reading, clock, repair)
         self.undefined = Undefined(reading)
         self.mended: dict[tuple[int, int], Expr] = {}
+        self.conditions: set[int] = set()
+        """The statements that were read as conditions."""
 
     # ------------------------------------------------------------------ one step
     def judge(self, statement: Statement, at: int) -> Outcome:
@@ -42,16 +46,18 @@ class Steps:
         sign = statement.signs[at]
         trees = self._trees(statement, at)
         role = self.book.roles.get(statement.number, "")
-        opaque_before = at == 1 and _opaque(statement.sides[1].tree)
-        if role in ("instance", "update", "element") and at == 0:
+        if at == 0:
+            self.definitions.calls(statement)
+        opaque_before = at == 1 and isinstance(statement.sides[1].tree, Opaque)
+        if role in _DEFINES and at == 0:
             rule = "definition-instance" if role == "instance" else "definition-recursive"
             return Outcome(Verdict.DEFINITION, rule, _DEFINES[role])
         try:
             if role == "definition" and (at == 0 or opaque_before):
                 first = statement.sides[0].tree if opaque_before else trees[0]
-                if not _opaque(trees[1]):
+                if not isinstance(trees[1], Opaque):
                     return self._definition(statement, at, (first, trees[1]), sign)
-            left, right, claim = self.reading.step(statement, at, trees, sign.conditions)
+            _, _, claim = self.reading.step(statement, at, trees, sign.conditions)
         except NotDefined as error:
             return Outcome(
                 Verdict.OPAQUE, "not-analysis", f"{error.text} is not mathematics that we define."
@@ -59,27 +65,26 @@ class Steps:
         except Unreadable as error:
             return Outcome(Verdict.UNSUPPORTED, "unsupported", f"{error.token}: {error.why}.")
         except Mismatch as error:
-            return self._ill_typed(statement, at, trees, sign, error)
+            outcome = ill_typed(self.reading, trees, error)
+            both = "".join(side.tex for side in statement.sides[at : at + 2])
+            outcome.message = manners(outcome.message, both)
+            if outcome.verdict is Verdict.ILL_TYPED:
+                self.mending.mend(statement, at, trees, sign, (), outcome)
+            return outcome
         except RecursionError:
             return Outcome(Verdict.UNSUPPORTED, "unsupported", "Nested too deeply.")
-        outcome = self._decided(statement, at, trees, sign, left, right, claim)
+        outcome = self._decided(statement, at, trees, sign, claim)
         outcome.notes += claim.notes
         return outcome
 
-    def _trees(self, statement: Statement, at: int) -> tuple[Expr, Expr]:
+    def _trees(self, statement: Statement, at: int) -> Trees:
         left = self.mended.get((statement.number, at), statement.sides[at].tree)
         return left, statement.sides[at + 1].tree
 
-    def _budget(self, most: float) -> float:
-        return max(0.05, min(most, self.deadline - perf_counter()))
-
-    # ------------------------------------------------------------------ definitions
-    def _definition(
-        self, statement: Statement, at: int, trees: tuple[Expr, Expr], sign: Sign
-    ) -> Outcome:
-        left, right, claim = self.reading.step(statement, at, trees, sign.conditions, first=0)
-        decision = decide(claim.left, claim.right, claim.given, budget_seconds=self._budget(1.0))
-        stray = self._strays(statement, trees[1], claim)
+    def _definition(self, statement: Statement, at: int, trees: Trees, sign: Sign) -> Outcome:
+        _, _, claim = self.reading.step(statement, at, trees, sign.conditions, first=0)
+        decision = self._decide(claim, 1.0)
+        stray = self.definitions.strays(trees[1], claim)
         if stray:
             letters = ", ".join(stray)
             outcome = Outcome(
@@ -87,64 +92,31 @@ class Steps:
                 "letter-unbound",
                 f"{letters} is free on the {claim.one_sided[stray[0]]} of the definition only.",
             )
+            outcome = _doubted(claim) or outcome
+            if len(stray) == 2 and self.definitions.mend(statement, (stray[0], stray[1])):
+                outcome.message += f" From here on it is read with {stray[1]} on both."
         elif decision.equal is False:
-            outcome = self._decided(statement, at, trees, sign, left, right, claim)
+            outcome = self._decided(statement, at, trees, sign, claim)
         else:
             outcome = Outcome(Verdict.DEFINITION, "definition", "Defines its left side.")
         outcome.notes += claim.notes
         return outcome
 
-    def _strays(self, statement: Statement, body: Expr, claim: Claim) -> list[str]:
-        """Return the letters of a definition that are an oversight.
-
-        A letter that names the correct class (L = -log y_c) is none: it is bound nowhere.
-        """
-        lost = [name for name, side in claim.one_sided.items() if side == "left"]
-        extra = [name for name, side in claim.one_sided.items() if side == "right"]
-        bound = tied(claim)
-        if lost and extra:
-            return [name for name in (*extra, *lost) if name not in bound]
-        sums = any(isinstance(node, Big) for node in body.walk())
-        return [
-            name for name in extra if name not in bound and sums and name in self.book.letters.bound
-        ]
-
-    def _restated(self, statement: Statement, at: int) -> bool:
-        """Whether a step says the definition of its left side again, letters aside."""
-        found = self._known(statement) if at == 0 else None
-        if found is None:
-            return False
-        return _skeleton(found.body) == _skeleton(statement.sides[1].tree)
-
-    def _known(self, statement: Statement) -> Definition | None:
-        head = bare(statement.sides[0].tree)
-        symbol = head.head if isinstance(head, Applied) else head
-        if not isinstance(symbol, Symbol):
-            return None
-        name, indices = self.book.letters.split(symbol)
-        arity = len(indices)
-        if isinstance(head, Applied) and not indices:
-            family = self.book.family(name, statement.number)
-            if family is not None:
-                return family
-        if (name, arity) not in self.book.definitions:
-            arity = self.book.rank(name, arity)
-        return self.book.definition(name, arity, statement.number)
-
     # ------------------------------------------------------------------ equalities
+    def _decide(self, claim: Claim, seconds: float, nice: bool = False) -> Decision:
+        budget = self.clock.seconds(seconds)
+        return decide(claim.left, claim.right, claim.given, budget_seconds=budget, nice=nice)
+
     def _decided(
-        self,
-        statement: Statement,
-        at: int,
-        trees: tuple[Expr, Expr],
-        sign: Sign,
-        left: Read,
-        right: Read,
-        claim: Claim,
+        self, statement: Statement, at: int, trees: Trees, sign: Sign, claim: Claim
     ) -> Outcome:
-        decision = decide(claim.left, claim.right, claim.given, budget_seconds=self._budget(1.5))
+        decision = self._decide(claim, 1.5, nice=True)
+        nothing = _unlinked(claim) if decision.equal and excuses.empty(trees, claim) else None
+        if nothing is not None:
+            return nothing
         if decision.equal:
-            if self._restated(statement, at) or self.book.roles.get(statement.number) == "delta":
+            role = self.book.roles.get(statement.number)
+            if self.definitions.restated(statement, at) or role == "delta":
                 return Outcome(
                     Verdict.DEFINITION, "definition-again", "The definition, said again."
                 )
@@ -153,143 +125,166 @@ class Steps:
             )
         if decision.equal is None:
             return Outcome(Verdict.UNSUPPORTED, "unsupported", f"Not decided: {decision.why}.")
-        found = self.assumed(statement, claim)
+        if excuses.rounded(statement, at, claim):
+            return Outcome(
+                Verdict.TRUE, "step-rounded", "Equal to the digits that are written.", numeric=True
+            )
+        if at == 0 and self.definitions.let(statement) and self._another(statement):
+            return _new()
+        found = self.assumed(statement, claim) or self._not_claimed(
+            statement, at, trees, sign, claim, decision.witness
+        )
         if found is not None:
             return found
+        later = self.definitions.later(statement, trees)
+        if later is not None:
+            return Outcome(
+                Verdict.OPAQUE,
+                "undefined",
+                f"What {later} is here could not be read; it is defined anew further on.",
+            )
+        free = [
+            name for name in claim.one_sided if name not in tied(claim) and not _runs(trees, name)
+        ]
+        # What is equal to a number is so for all its letters.
+        if not free or any(isinstance(bare(tree), Number) for tree in trees):
+            return self._false(statement, at, trees, sign, clean(decision.witness))
+        side = 0 if claim.one_sided[free[0]] == "right" else 1
+        unsaid = self.definitions.hidden(statement, trees[side], free[0])
+        if unsaid is not None:
+            return Outcome(
+                Verdict.OPAQUE,
+                "undefined",
+                f"{unsaid} depends on {free[0]} by its definition, and does not show it.",
+            )
+        outcome = unbound(self.reading, self.clock, statement, claim, free[0], decision.witness)
+        if outcome.rule == "letter-unbound":
+            self.mending.mend(statement, at, trees, sign, tuple(free), outcome)
+        before, _, after = (outcome.repair or "").partition("→")
+        if outcome.rule == "letter-unbound" and after.count("\\sum") <= before.count("\\sum"):
+            # No sum has been lost: the letter may be the class that the text names.
+            named = class_named(self.reading, self.clock, statement, claim, free[0])
+            return named or outcome
+        return outcome
+
+    def assumed(self, statement: Statement, claim: Claim) -> Outcome | None:
+        """Try assumptions, the weakest first; undecided where the time does not suffice."""
+        late = False
+        for one in assume.weakest_first(self.reading, claim.given):
+            given = replace(claim.given, assumed=claim.given.assumed | one.assumed)
+            decision = self._decide(replace(claim, given=given), 0.5)
+            if decision.equal:
+                return assume.supposed(self.reading, statement, one, not decision.exact)
+            late = late or decision.late
+        if late:
+            return Outcome(
+                Verdict.UNSUPPORTED,
+                "unsupported",
+                "Not decided: true under no assumption that could be tried in time.",
+            )
+        return None
+
+    def _not_claimed(
+        self,
+        statement: Statement,
+        at: int,
+        trees: Trees,
+        sign: Sign,
+        claim: Claim,
+        witness: Witness | None,
+    ) -> Outcome | None:
+        """Look for what makes a step that differs no false claim."""
+        for words, compare in excuses.pairs(claim):
+            given = replace(claim.given, conditions=(*claim.given.conditions, compare))
+            if self._decide(replace(claim, given=given), 0.3).equal:
+                one = assume.Assumption(words, frozenset(), frozenset((words,)))
+                return assume.supposed(self.reading, statement, one)
+        for one, smaller in assume.two_classes(claim):
+            if self._decide(smaller, 0.3).equal:
+                return assume.supposed(self.reading, statement, one)
+        weights = excuses.fractions(claim)
+        if weights is not None and self._decide(replace(claim, given=weights[1]), 0.3).equal:
+            one = assume.Assumption(weights[0], frozenset(), frozenset((weights[0],)))
+            return assume.supposed(self.reading, statement, one)
+        if excuses.groundless(at, trees, claim):
+            return Outcome(
+                Verdict.OPAQUE,
+                "undefined",
+                "An equation between letters that nothing defines: it says what they are.",
+            )
         if claim.choices and self._wide(statement, at, trees, sign):
             return Outcome(
                 Verdict.AMBIGUOUS,
                 "scope-ambiguous",
                 "False if the sum or derivative ends at the next + or -, true if it reaches over "
                 "the terms behind it.",
-                witness=clean(decision.witness),
+                witness=clean(witness),
             )
-        unknown = self.undefined.find(statement, trees, claim)
-        if unknown:
-            return unknown
-        again = self._again(statement, at, trees, sign, claim)
-        if again:
-            return again
-        unbound = [
-            name
-            for name in claim.one_sided
-            if name not in tied(claim) and not self._runs(trees, name)
-        ]
-        if unbound:
-            return self._unbound(statement, at, trees, sign, claim, unbound, decision.witness)
-        return self._false(statement, at, trees, sign, clean(decision.witness))
-
-    def assumed(self, statement: Statement, claim: Claim) -> Outcome | None:
-        """Try assumptions, the weakest first."""
-        for one in assume.weakest_first(self.reading, claim.given):
-            given = replace(claim.given, assumed=claim.given.assumed | one.assumed)
-            decision = decide(claim.left, claim.right, given, budget_seconds=self._budget(0.5))
-            if decision.equal:
-                return self.supposed(statement, one, not decision.exact)
-        return None
-
-    def supposed(
-        self, statement: Statement, one: assume.Assumption, numeric: bool = False
-    ) -> Outcome:
-        """Return the verdict TRUE-IF, with the line at which the text says so."""
-        fact = assume.declared(self.reading, statement, one.kind, one.names)
-        line = self.reading.document.line_column(fact.offset)[0] if fact else None
-        what = {
-            "sum-to-one": f"{', '.join(sorted(one.names))} sums to 1",
-            "one-hot": f"{', '.join(sorted(one.names))} is one-hot",
-        }.get(one.kind, f"{', '.join(sorted(one.names))} = 1")
-        where = f"as line {line} says" if line else "which the text does not say"
-        return Outcome(
-            Verdict.TRUE_IF,
-            "assumption-declared" if line else "assumption-undeclared",
-            f"True if {what}, {where}.",
-            one.kind,
-            line,
-            numeric=numeric,
+        return (
+            _unlinked(claim)
+            or self.undefined.find(statement, trees, claim)
+            or self._condition(statement, trees, claim)
+            or self._again(statement, at, trees, sign, claim)
+            or _doubted(claim)
         )
 
-    def _wide(self, statement: Statement, at: int, trees: tuple[Expr, Expr], sign: Sign) -> bool:
+    def _condition(self, statement: Statement, trees: Trees, claim: Claim) -> Outcome | None:
+        """Look for an equation that is set, or that follows from one that is."""
+        found = excuses.condition(statement, trees, claim)
+        if found is None and statement.number - 1 in self.conditions:
+            if not any(isinstance(one, Defined) for one in claim.given.quantities.values()):
+                found = Outcome(
+                    Verdict.OPAQUE, "condition", "Read as following from the condition before it."
+                )
+        if found is not None:
+            self.conditions.add(statement.number)
+        return found
+
+    def _wide(self, statement: Statement, at: int, trees: Trees, sign: Sign) -> bool:
         """Whether the step is true where operators reach as far as they can."""
         for wide in ((False, True), (True, False), (True, True)):
             try:
                 _, _, claim = self.reading.step(statement, at, trees, sign.conditions, wide=wide)
-            except (NotDefined, Unreadable, Mismatch):
+            except PROBLEMS:
                 continue
-            if decide(claim.left, claim.right, claim.given, budget_seconds=self._budget(0.5)).equal:
+            if self._decide(claim, 0.5).equal:
                 return True
         return False
 
-    def _runs(self, trees: tuple[Expr, Expr], letter: str) -> bool:
-        """Whether a letter that is free on one side runs in a sum of the step."""
-        return any(
-            isinstance(node, Big) and letter in {base_name(one) for one in node.over.index}
-            for tree in trees
-            for node in tree.walk()
-        )
-
-    # ------------------------------------------------------------------ second definitions
     def _again(
-        self,
-        statement: Statement,
-        at: int,
-        trees: tuple[Expr, Expr],
-        sign: Sign,
-        claim: Claim,
+        self, statement: Statement, at: int, trees: Trees, sign: Sign, claim: Claim
     ) -> Outcome | None:
         """Look whether a step that differs from a definition is a new one."""
-        found = self._known(statement) if at == 0 else None
+        found = self.definitions.known(statement) if at == 0 else None
         if found is None or found.number == statement.number:
             return None
-        one = self._single(statement, found, trees)
+        one = self.definitions.single(statement, found, trees)
         if one is not None:
-            define.define(self.book, statement, again=True)
             return one
-        if self._strays(statement, trees[1], claim):
+        if self.definitions.strays(trees[1], claim):
             return None
-        other = self.reading.outline.statements[found.number]
-        cued = bool(_NEW.search(statement.cue))
-        if statement.section == other.section and not cued and sign.relation == "=":
+        if not self.definitions.apart(statement, found):
             return None
-        false = self._false(statement, at, trees, sign, None)
-        if false.repair is not None:
+        opens = getattr(statement, "opens", False)
+        if not opens and self._false(statement, at, trees, sign, None).repair is not None:
             return None
-        if not define.define(self.book, statement, again=True):
+        if not self.definitions.anew(statement):
             return None
-        return Outcome(Verdict.DEFINITION, "definition-new", "Gives its left side another meaning.")
+        return _new()
 
-    def _single(
-        self, statement: Statement, found: Definition, trees: tuple[Expr, Expr]
-    ) -> Outcome | None:
-        """Look whether the new form is the old one with a single row: N = 1."""
-        facts = [fact for fact in self.reading.outline.facts if fact.kind == "size-one"]
-        if not facts:
-            return None
-        single = frozenset().union(*(fact.names or {"N", "M", "m", "B"} for fact in facts))
-        try:
-            _, _, claim = self.reading.step(
-                statement, 0, (found.body, trees[1]), single=(frozenset(single), frozenset())
-            )
-        except (NotDefined, Unreadable, Mismatch):
-            return None
-        if not decide(claim.left, claim.right, claim.given, budget_seconds=self._budget(0.5)).equal:
-            return None
-        names = frozenset(n for n in single if n in self.book.letters.sizes) or single
-        return self.supposed(statement, assume.Assumption("N=1", frozenset(), names))
+    def _another(self, statement: Statement) -> bool:
+        """Whether a statement defines anew what has a definition before it."""
+        found = self.definitions.known(statement)
+        another = found is not None and found.number != statement.number
+        return another and self.definitions.anew(statement)
 
     # ------------------------------------------------------------------ false, and mended
     def _false(
-        self,
-        statement: Statement,
-        at: int,
-        trees: tuple[Expr, Expr],
-        sign: Sign,
-        witness: Witness | None,
+        self, statement: Statement, at: int, trees: Trees, sign: Sign, witness: Witness | None
     ) -> Outcome:
         outcome = Outcome(Verdict.FALSE, "step-false", "The two sides differ.", witness=witness)
         self.mending.mend(statement, at, trees, sign, (), outcome)
-        if outcome.repair:
-            outcome.message = f"The two sides differ; {outcome.repair} would mend it."
-        elif self.mending.other_case(statement, at, trees, sign):
+        if not outcome.repair and self.mending.other_case(statement, at, trees, sign):
             outcome.rule = "case-wrong"
             outcome.message = "False in the case that is open, true in the other."
             outcome.repair = _case_text(self, sign)
@@ -301,70 +296,12 @@ class Steps:
         trees = (mended, statement.sides[at + 1].tree)
         try:
             _, _, claim = self.reading.step(statement, at, trees, sign.conditions)
-        except (NotDefined, Unreadable, Mismatch):
+        except PROBLEMS:
             return None
-        if decide(claim.left, claim.right, claim.given, budget_seconds=self._budget(0.5)).equal:
+        if self._decide(claim, 0.5).equal:
             return Outcome(Verdict.TRUE, "step-true", "")
-        return self.assumed(statement, claim)
-
-    # ------------------------------------------------------------------ letters and shapes
-    def _unbound(
-        self,
-        statement: Statement,
-        at: int,
-        trees: tuple[Expr, Expr],
-        sign: Sign,
-        claim: Claim,
-        letters: list[str],
-        witness: Witness | None,
-    ) -> Outcome:
-        name = letters[0]
-        outcome = Outcome(
-            Verdict.UNBOUND,
-            "letter-unbound",
-            f"{name} is free on the {claim.one_sided[name]} only, and nothing binds it.",
-            witness=clean(witness),
-        )
-        if self._class_letter(claim, name):
-            one = assume.Assumption("one-hot", frozenset(), frozenset(self.book.targets))
-            supposed = self.supposed(statement, one)
-            outcome.rule = "letter-undeclared"
-            outcome.assumption, outcome.declared_line = "one-hot", supposed.declared_line
-            outcome.message = (
-                f"{name} is never introduced; the step is true if it is the class of the one-hot "
-                f"{', '.join(sorted(self.book.targets))}."
-            )
-            return outcome
-        self.mending.mend(statement, at, trees, sign, tuple(letters), outcome)
-        if outcome.repair:
-            outcome.message += f" {outcome.repair} would mend it."
-        return outcome
-
-    def _class_letter(self, claim: Claim, letter: str) -> bool:
-        """Whether the step is true with the target one-hot at a letter."""
-        for core in assume.target_names(self.reading, claim.given):
-            quantity = claim.given.quantities[core]
-            if len(quantity.sets) != 1:
-                continue
-            left = _put_one_hot(claim.left, core, letter)
-            right = _put_one_hot(claim.right, core, letter)
-            letters = {**claim.given.letters, letter: quantity.sets[0]}
-            given = replace(claim.given, letters=letters)
-            if decide(left, right, given, budget_seconds=self._budget(0.5)).equal:
-                return True
-        return False
-
-    def _ill_typed(
-        self,
-        statement: Statement,
-        at: int,
-        trees: tuple[Expr, Expr],
-        sign: Sign,
-        error: Mismatch,
-    ) -> Outcome:
-        outcome = Outcome(Verdict.ILL_TYPED, error.rule, f"{error.message}.")
-        self.mending.mend(statement, at, trees, sign, (), outcome)
-        return outcome
+        found = self.assumed(statement, claim)
+        return found if found is not None and found.verdict is Verdict.TRUE_IF else None
 
 
 _DEFINES = {
@@ -372,26 +309,37 @@ _DEFINES = {
     "update": "Read as a definition by other elements of itself, or an update.",
     "element": "Defines a single element.",
 }
-_NEW = re.compile(
-    r"\b(defin\w+|let\s+\$|consider\w*|denot\w+|instead|suppose|another|alternativ\w*|"
-    r"for (?:example|instance)|(?:mean )?squared error|binary|now the)\b",
-    re.I,
-)
 
 
-def _opaque(tree: Expr) -> bool:
-    return isinstance(tree, Opaque)
+def _unlinked(claim: Claim) -> Outcome | None:
+    """Return that a derivative is not defined, where nothing links what with by what."""
+    found = excuses.unlinked(claim)
+    if found is None:
+        return None
+    return Outcome(
+        Verdict.OPAQUE, "undefined", f"How {found[0]} depends on {found[1]} is never said."
+    )
 
 
-def _skeleton(tree: Expr) -> list[str]:
-    """Return what a formula is made of, whatever its letters and brackets."""
-    out = []
-    for node in tree.walk():
-        if isinstance(node, Symbol):
-            out.append(base_name(node) if node.subs or len(node.name) > 1 else "letter")
-        elif not isinstance(node, Group | Over | Number):
-            out.append(type(node).__name__)
-    return [one for one in out if one != "letter"]
+def _new() -> Outcome:
+    return Outcome(Verdict.DEFINITION, "definition-new", "Gives its left side another meaning.")
+
+
+def _doubted(claim: Claim) -> Outcome | None:
+    """Return that a claim is not understood, where the reading had to guess."""
+    if not claim.doubts:
+        return None
+    text = claim.doubts[0].rstrip(".")
+    return Outcome(Verdict.OPAQUE, "unclear", f"{text[:1].upper()}{text[1:]}.")
+
+
+def _runs(trees: Trees, letter: str) -> bool:
+    """Whether a letter that is free on one side runs in a sum of the step."""
+    return any(
+        isinstance(node, Big) and letter in {base_name(one) for one in node.over.index}
+        for tree in trees
+        for node in tree.walk()
+    )
 
 
 def _case_text(steps: Steps, sign: Sign) -> str:
@@ -399,21 +347,3 @@ def _case_text(steps: Steps, sign: Sign) -> str:
     left, right = steps.book.tex(condition.left), steps.book.tex(condition.right)
     was, needed = ("=", "\\neq") if condition.relation == "eq" else ("\\neq", "=")
     return f"{left} {was} {right} → {left} {needed} {right}"
-
-
-def _put_one_hot(real: Real, core: str, letter: str) -> Real:
-    """Put a Kronecker delta at a letter for the elements of a target."""
-
-    def change(value: object) -> object:
-        if isinstance(value, Element) and value.name == core:
-            same = Compare("eq", value.indices[0], Index(letter))
-            return Choose((((same,), Const(_ONE)), ((), Const(_ONE - 1))))
-        if isinstance(value, tuple):
-            return tuple(change(item) for item in value)
-        if is_dataclass(value) and not isinstance(value, Index | Compare | type | Const):
-            return replace(
-                value, **{one.name: change(getattr(value, one.name)) for one in fields(value)}
-            )
-        return value
-
-    return change(real)  # type: ignore[return-value]

@@ -13,6 +13,7 @@ from __future__ import annotations
 from softxent.derive.parse.grammar import divided
 from softxent.derive.parse.language import reader
 from softxent.derive.parse.lexer import tokenize
+from softxent.derive.parse.points import settled
 from softxent.derive.parse.rows import lines
 from softxent.derive.parse.statements import row
 from softxent.derive.parse.tokens import TooLong
@@ -40,7 +41,7 @@ def parse(tex: str) -> tuple[Row, ...]:
 def parse_expression(tex: str) -> Expr:
     """Read an expression, or a chain of relations, that is a single row without remarks."""
     try:
-        tokens = tokenize(tex)
+        tokens = settled(tokenize(tex))
         r = reader(tex, tokens)
         value = r.inside(0, len(tokens), divided)
     except TooLong as error:

@@ -3,16 +3,18 @@ r"""Big operators, `\sum_{j \neq i}^n`, and what they run over."""
 from __future__ import annotations
 
 from softxent.derive.parse import names
+from softxent.derive.parse.brackets import conditional
 from softxent.derive.parse.derivatives import scope
 from softxent.derive.parse.grammar import everything
 from softxent.derive.parse.reader import Reader
-from softxent.derive.parse.scripts import indices
+from softxent.derive.parse.subscripts import indices
 from softxent.derive.parse.tokens import Token
 from softxent.derive.trees import (
     Big,
     Ellipsis,
     Expr,
     Group,
+    Opaque,
     Over,
     Product,
     Relation,
@@ -25,13 +27,13 @@ from softxent.derive.trees import (
 def big(r: Reader, token: Token) -> Expr:
     r"""Read `\sum`, `\prod`, `\max`... behind its name."""
     name = names.BIG[token.text]
-    return _with_bounds(r, token, name, None)
+    return with_bounds(r, token, name, None)
 
 
 def arg(r: Reader, token: Token) -> Expr:
     r"""Read `\arg\max`."""
     if r.sees("command", "max") or r.sees("command", "min"):
-        return _with_bounds(r, token, "arg" + r.take().text, None)
+        return with_bounds(r, token, "arg" + r.take().text, None)
     return r.unsupported(token, "not followed by max or min")
 
 
@@ -49,20 +51,22 @@ def underset(r: Reader, token: Token) -> Expr:
     if operator is not None and operator.text == "arg" and inner + 1 < r.end:
         name = "arg" + r.tokens[inner + 1].text
     if operator is None or name not in names.BIG.values():
-        return r.unsupported(token, "under what is no operator")
+        r.at = start
+        return r.commands["overset"](r, token)  # sizes, as `\underset{n \times m}{X}`
     r.at = r.skip(r.at)
-    return _with_bounds(r, token, name, (start + 1, end - 1))
+    return with_bounds(r, token, name, (start + 1, end - 1))
 
 
 def expectation(r: Reader, token: Token, value: Symbol) -> Expr:
     r"""Read what stands behind `\mathbb{E}`, if it is an operator there."""
     if not (r.sees("_") or r.sees("open") or r.sees("left")):
         return value
-    return _with_bounds(r, token, "E", None)
+    return with_bounds(r, token, "E", None)
 
 
-def _with_bounds(r: Reader, token: Token, name: str, lower: tuple[int, int] | None) -> Expr:
-    begin = r.last()
+def with_bounds(r: Reader, token: Token, name: str, lower: tuple[int, int] | None) -> Expr:
+    """Read the bounds of an operator and what it acts on; lower: those read before it."""
+    begin = r.last() if lower is None else r.tokens[lower[0] - 1].start
     upper: tuple[int, int] | None = None
     while (script := r.peek()) is not None and script.kind in ("_", "^"):
         r.take()
@@ -98,7 +102,12 @@ def _lists(r: Reader) -> bool:
 def _bracketed(r: Reader, token: Token, name: str, over: Over) -> Expr:
     opening, close = r.at, r.close[r.at]
     of = r.inside(opening + 1, close, everything)
+    if name == "E" and conditional(r, opening + 1, close):
+        place = (r.tokens[opening + 1].start, r.tokens[close - 1].end)
+        of = Opaque(r.source(opening + 1, close), span=place)
     r.at = close + 1
+    if name == "E" and of == Tuple(()):
+        return r.unsupported(token, "an expectation of nothing")
     if not isinstance(of, Tuple):
         kind = r.tokens[opening].text
         of = Group(of, kind, span=(r.tokens[opening].start, r.tokens[close].end))
@@ -128,6 +137,8 @@ def _over(
     if lower is None or lower[0] >= lower[1]:
         return Over(upper=top, span=span)
     start, end = lower
+    if r.tokens[start].text == "forall" and start + 1 < end:
+        start += 1
     if _stacked(r, start):
         start, end = start + 2, r.close[start + 1]
     items = _items(r, start, end)
@@ -161,9 +172,10 @@ def _bounded(
     span: tuple[int, int],
 ) -> Over:
     """Make `k = 1`, or `k = 1 \\dots K` with both its bounds."""
-    if relation == "=" and top is None and isinstance(right, Product):
-        if len(right.factors) == 3 and isinstance(right.factors[1], Ellipsis):
-            return Over(letters, "=", right.factors[0], right.factors[2], span=span)
+    if relation == "=" and top is None and isinstance(right, Tuple | Product):
+        parts = right.items if isinstance(right, Tuple) else right.factors
+        if len(parts) == 3 and isinstance(parts[1], Ellipsis):
+            return Over(letters, "=", parts[0], parts[2], span=span)
     return Over(letters, relation, right, top, span=span)
 
 

@@ -55,11 +55,24 @@ def applied(r: Reader, head: Symbol) -> Expr:
     r.at = close + 1
     span = (head.span[0], r.tokens[close].end)
     related = has_relation(r, opening + 1, close)
+    middle = None if related else _divergence(r, opening + 1, close)
+    if middle is not None:  # KL(p \| q) is a function of two arguments
+        first, last = (
+            r.inside(opening + 1, middle[0], everything),
+            r.inside(middle[1], close, everything),
+        )
+        return Applied(head, (first, last), span=span)
     if related or conditional(r, opening + 1, close):
         return Opaque(r.tex[span[0] : span[1]], span=span)
     matrix = bracketed(r, opening + 1, close, (r.tokens[opening].start, span[1]))
     value = matrix or r.inside(opening + 1, close, everything)
     arguments = value.items if isinstance(value, Tuple) else (value,)
+    arguments = tuple(
+        Opaque(one.token, span=one.span)  # f(\cdot, y)
+        if isinstance(one, Unsupported) and one.token in (r"\cdot", r"\bullet")
+        else one
+        for one in arguments
+    )
     return Applied(head, arguments, span=span)
 
 
@@ -87,6 +100,22 @@ def conditional(r: Reader, start: int, end: int) -> bool:
         return True
     middle = len(bars) == 2 and bars[1] == bars[0] + 1
     return middle and start < bars[0] and bars[1] + 1 < end
+
+
+def _divergence(r: Reader, start: int, end: int) -> tuple[int, int] | None:
+    r"""Return where the one `\|` or `||` between two arguments begins and ends, if it is there."""
+    found: list[tuple[int, int]] = []
+    place = start
+    while place < end:
+        token = r.tokens[place]
+        double = token.kind == "bar" and token.text == "|" and _is_bar(r, place + 1, glued=True)
+        if double or (token.kind == "bar" and token.text != "|") or token.text == "parallel":
+            found.append((place, place + 1 + double))
+        elif token.kind == "bar" or token.is_sign(",;"):
+            return None
+        place = r.skip(place) + double
+    alone = len(found) == 1 and start < found[0][0] and found[0][1] < end
+    return found[0] if alone else None
 
 
 def _such_that(r: Reader, opening: int, close: int) -> bool:

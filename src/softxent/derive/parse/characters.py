@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import unicodedata
 
-from softxent.derive.parse import names
+from softxent.derive.parse import beyond_ascii, names
 from softxent.derive.parse.tokens import MAX_TOKENS, Pattern, Token, TooLong
 
 _COMMAND = Pattern(r"\\(?:[A-Za-z]+|.)?")
 _BLANK = Pattern(r"(?:\s|%[^\n]*(?:\n|$))+")
+_PRIMED = frozenset(("letter", "word", "}", "close", "right", "prime", "command"))
+_ROMAN = Pattern(r"\{\s*\\(?:rm|mathrm|textrm)\s+([A-Za-z]{1,40})\s*\}")
 _THOUSANDS = Pattern(r"\{,\}\d")
-_SIGN = Pattern(r"<=>|<->|::=|:=|=:|==|!=|<=|>=|->|<-|=>|=|<|>")
-_DOTS = Pattern(r"\.\s?\.\s?\.|\.\.")
+_SIGN = Pattern(r"<=>|<->|::=|:=|=:|==|!=|<=|>=|->|<-|=>|>>|<<|=|<|>")
+_DOTS = Pattern(r"\.\s?\.\s?\.(?:\.){0,9}|\.\.")
 
 _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎", "0123456789+-=()", strict=True))
 _SUBSCRIPTS |= dict(zip("ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", "aehijklmnoprstuvx", strict=True))
@@ -56,7 +58,14 @@ class Characters:
             match = _COMMAND().match(tex, at)
             end = match.end() if match else at + 1
             return self.command(tex[at + 1 : end], at, end)
-        if letter.isascii() and self.tex[at + 1 : at + 2] not in names.MARKS:
+        if letter == "{":
+            if tex.startswith("{\\_}", at):  # batch{\_}size
+                return self.command("_", at, at + 4)
+            roman = _ROMAN().match(tex, at)
+            if roman is not None:  # {\rm d}
+                self.add("word" if len(roman[1]) > 1 else "letter", roman[1], at, roman.end())
+                return roman.end()
+        if letter.isascii() and self.tex[at + 1 : at + 2] not in beyond_ascii.MARKS:
             return self.ascii(letter, at)
         return self.foreign(letter, at)
 
@@ -66,8 +75,9 @@ class Characters:
             raise TooLong(f"more than {MAX_TOKENS} tokens")
         if self.place is not None:
             start, end = self.place
-        if self.gaps > 2:  # \;\;\; is as wide as \quad
-            self.tokens.append(Token("quad", "quad", start, start, False, True))
+        if self.gaps > 1:  # \;\;\; is as wide as \quad, \;\; half of it
+            width = "quad" if self.gaps > 2 else "thick"
+            self.tokens.append(Token("quad", width, start, start, False, True))
         self.gaps = 0
         self.tokens.append(Token(kind, text, start, end, self.glued, self.gap))
         self.glued, self.gap = True, False
@@ -96,6 +106,9 @@ class Characters:
             return at + 1
         elif letter in "'`":
             kind = "prime"
+        elif letter == '"' and self.glued and self.tokens and self.tokens[-1].kind in _PRIMED:
+            self.add("prime", "'", at, at + 1)
+            kind = "prime"
         else:
             dots = _DOTS().match(self.tex, at)
             if dots is not None:
@@ -113,28 +126,32 @@ class Characters:
     def foreign(self, letter: str, at: int) -> int:
         """A character beyond ASCII: as the TeX that prints it."""
         end = at + 1
-        if letter in names.SPACING or letter.isspace():
+        if letter in beyond_ascii.SPACING or letter.isspace():
             self.glued = False
             return end
-        if letter in names.PRIMES:
-            for _ in range(names.PRIMES[letter]):
+        if letter in beyond_ascii.PRIMES:
+            for _ in range(beyond_ascii.PRIMES[letter]):
                 self.add("prime", "'", at, end)
             return end
         if letter in _SUBSCRIPTS:
             return self.script("_", _SUBSCRIPTS, at)
         if letter in _SUPERSCRIPTS:
             return self.script("^", _SUPERSCRIPTS, at)
-        if letter in names.COMBINING:  # nothing to stand on
+        if letter in beyond_ascii.COMBINING:  # nothing to stand on
             self.add("command", letter, at, end)
             return end
-        while end < len(self.tex) and self.tex[end] in names.COMBINING:
+        while end < len(self.tex) and self.tex[end] in beyond_ascii.COMBINING:
             end += 1
         tex = self.same_in_tex(letter, at)
-        accents = [names.COMBINING[mark] for mark in self.tex[at + 1 : end]]
+        accents = [beyond_ascii.COMBINING[mark] for mark in self.tex[at + 1 : end]]
         plain = unicodedata.normalize("NFD", letter)
-        if not tex and plain[0].isascii() and all(mark in names.COMBINING for mark in plain[1:]):
+        if (
+            not tex
+            and plain[0].isascii()
+            and all(mark in beyond_ascii.COMBINING for mark in plain[1:])
+        ):
             tex = plain[0]
-            accents = [names.COMBINING[mark] for mark in plain[1:]] + accents
+            accents = [beyond_ascii.COMBINING[mark] for mark in plain[1:]] + accents
         for accent in reversed(accents):
             self.add("command", accent, at, end)
         if tex:
@@ -142,18 +159,19 @@ class Characters:
         else:
             while end < len(self.tex) and self.tex[end].isalpha() and not self.tex[end].isascii():
                 end += 1
-            self.add("command", self.tex[at:end], at, end)
+            word = self.tex[at:end]
+            self.add("text" if word[0].isalpha() else "command", word, at, end)
         return end
 
     def same_in_tex(self, letter: str, at: int) -> str:
         """Return what prints a character, "" if nothing does."""
         if letter == "Σ" and self.is_sum(at):
             return r"\sum"
-        tex = names.UNICODE.get(letter, "")
+        tex = beyond_ascii.UNICODE.get(letter, "")
         if not tex:
             folded = unicodedata.normalize("NFKC", letter)
             if len(folded) == 1 and folded != letter:
-                tex = folded if folded.isascii() else names.UNICODE.get(folded, "")
+                tex = folded if folded.isascii() else beyond_ascii.UNICODE.get(folded, "")
         return tex
 
     def is_sum(self, at: int) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from softxent.derive.parse.grammar import everything
 from softxent.derive.parse.reader import Reader
-from softxent.derive.trees import Expr, Link, Opaque, Relation, Tuple
+from softxent.derive.trees import Expr, Group, Link, Opaque, Relation, Tuple
 
-_ELSE = frozenset("otherwise else elsewhere default sonst sinon".split())
+_ELSE = frozenset("otherwise else elsewhere default sonst sinon иначе 其他 其它 否则".split())
 
 
 def value_end(r: Reader, start: int, end: int) -> int:
@@ -17,9 +17,14 @@ def value_end(r: Reader, start: int, end: int) -> int:
         if token.kind == "text" and place > start:
             return place
         if token.kind == "quad" or token.is_sign(",;"):
-            return place
+            if token.text != "thick" or _relates(r, place + 1, end):
+                return place
         place = r.skip(place)
     return end
+
+
+def _relates(r: Reader, start: int, end: int) -> bool:
+    return any(token.kind == "relation" for token in r.tokens[start : min(end, start + 100)])
 
 
 def condition(r: Reader, cells: list[tuple[int, int]]) -> Relation | None:
@@ -85,9 +90,13 @@ def _pieces(r: Reader, start: int, end: int) -> list[tuple[Relation | None, str]
 def _relations(r: Reader, start: int, end: int) -> list[Relation]:
     while end > start and r.tokens[end - 1].is_sign(".,;:"):
         end -= 1
+    while start < end and r.tokens[start].is_sign(",;:"):
+        start += 1
     if start >= end:
         return []
     value: Expr = r.inside(start, end, everything)
+    while isinstance(value, Group) and isinstance(value.of, Relation | Tuple | Group):
+        value = value.of  # (i = j)
     items = value.items if isinstance(value, Tuple) else (value,)
     if not any(isinstance(item, Relation) for item in items):
         items = (value,)

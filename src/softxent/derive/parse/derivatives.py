@@ -17,17 +17,15 @@ from softxent.derive.parse.grammar import (
     term,
 )
 from softxent.derive.parse.reader import Reader
-from softxent.derive.parse.scripts import indices
+from softxent.derive.parse.subscripts import indices
 from softxent.derive.parse.tokens import Token
 from softxent.derive.trees import (
     Call,
     Derivative,
     Expr,
-    Gradient,
     Negative,
     Number,
     Power,
-    Product,
     Quotient,
     Relation,
     Span,
@@ -38,7 +36,6 @@ from softxent.derive.trees import (
 )
 
 Range = tuple[int, int]
-_BEGIN = frozenset("letter word text command open left { digit dots bar begin".split())
 
 
 def fraction(r: Reader, token: Token) -> Expr:
@@ -77,9 +74,16 @@ def over(r: Reader, token: Token) -> Expr:
 
 def quotient(r: Reader, above: Range, below: Range, span: Span) -> Expr:
     """Make the node of a fraction: a Derivative if it is written like one."""
-    sign = _differential(r, *above)
-    if sign and sign == _differential(r, *below):
-        return _derivative(r, above, below, span, total=sign == "d")
+    sign = _differential(r, *below)
+    if sign and sign == _differential(r, *above, alone=True):
+        return _derivative(r, above, below, span, sign)
+    if (
+        sign
+        and r.tokens[above[0]].is_sign("-")
+        and sign == _differential(r, above[0] + 1, above[1])
+    ):
+        value = _derivative(r, (above[0] + 1, above[1]), below, span, sign)
+        return value if isinstance(value, Unsupported) else Negative(value, span=value.span)
     upper, lower = r.inside(*above, divided), r.inside(*below, divided)
     return _divided(r, upper, lower, span)
 
@@ -115,27 +119,6 @@ def inline(r: Reader) -> Expr | None:
     if behind is None or not (behind.glued or behind.is_sign("/") or behind.kind == "^"):
         return None
     return _on_one_line(r, r.at)
-
-
-def nabla(r: Reader, token: Token) -> Expr:
-    r"""Read `\nabla_z C`: it takes one factor."""
-    by: Expr | None = None
-    if r.sees("_"):
-        r.take()
-        start, end = r.at, min(r.skip(r.at), r.end)
-        r.at = end
-        braces = start < end and r.tokens[start].kind == "{"
-        found = indices(r, start + braces, end - braces)
-        by = (found[0] if len(found) == 1 else Tuple(found)) if found else None
-    if r.sees("^"):
-        return r.unsupported(token, "a power of it")
-    behind = r.peek()
-    of = None
-    if behind is not None and _begins(behind):
-        of = printed(r, factor(r))
-        if r.braced and isinstance(of, Product):
-            of = Unsupported("{", "braces, which print nothing", span=of.span)
-    return Gradient(of, by, span=(token.start, r.last()))
 
 
 def scope(r: Reader, *, whole: bool = False) -> Expr | None:
@@ -176,15 +159,23 @@ def _piece(r: Reader) -> Range | Expr | None:
     return argument(r)
 
 
-def _differential(r: Reader, start: int, end: int) -> str:
-    r"""Return "partial" or "d" if that begins these tokens, "" otherwise."""
+def _differential(r: Reader, start: int, end: int, *, alone: bool = False) -> str:
+    r"""Return "partial", "d" or "delta" if that begins these tokens, "" otherwise.
+
+    alone: a delta may stand there without anything behind it, or with an order.
+    """
     if start >= end:
         return ""
     if r.tokens[start].kind == "{" and r.close[start] == end - 1:
-        return _differential(r, start + 1, end - 1) if r.depth < 40 else ""
+        return _differential(r, start + 1, end - 1, alone=alone) if r.depth < 40 else ""
     token = r.tokens[start]
     if token.kind == "command" and token.text == "partial":
         return "partial"
+    behind = r.tokens[start + 1] if start + 1 < end else None
+    if token.kind == "command" and token.text == "delta":
+        if behind is None or behind.kind == "^":
+            return "delta" if alone else ""
+        return "delta" if behind.kind in ("letter", "word", "{") or _is_letter(behind) else ""
     if token.kind == "letter" and token.text == "d":
         if start + 1 < end and r.tokens[start + 1].kind in ("_", "prime"):
             return ""
@@ -192,12 +183,19 @@ def _differential(r: Reader, start: int, end: int) -> str:
     return ""
 
 
-def _derivative(r: Reader, above: Range, below: Range, span: Span, *, total: bool) -> Expr:
+def _is_letter(token: Token) -> bool:
+    return token.kind == "command" and (
+        token.text in names.LETTERS or token.text in names.ACCENTS or token.text in names.FONTS
+    )
+
+
+def _derivative(r: Reader, above: Range, below: Range, span: Span, sign: str) -> Expr:
+    total = sign == "d"
+
     def bad(why: str) -> Expr:
         return Unsupported("d" if total else r"\partial", why, span=span)
 
     above, below = _stripped(r, above), _stripped(r, below)
-    sign = "d" if total else "partial"
     if total and below[0] + 1 >= below[1]:  # a quotient by a letter d
         return Quotient(r.inside(*above, everything), r.inside(*below, everything), span=span)
     start, order = above[0] + 1, 1
@@ -313,7 +311,7 @@ def _on_one_line(r: Reader, start: int) -> Expr | None:
             below, place = (place + 1, close), close + 1
             r.at = place
             span = (r.tokens[start].start, r.last())
-            return _derivative(r, (start, slash), below, span, total=sign == "d")
+            return _derivative(r, (start, slash), below, span, sign)
         return None
     while place < r.end and _is_sign(r, place, sign) and place + 1 < r.end:
         if place > slash + 1 and sign == "d" and not r.tokens[place].glued:
@@ -323,7 +321,7 @@ def _on_one_line(r: Reader, start: int) -> Expr | None:
         return None
     r.at = place
     span = (r.tokens[start].start, r.last())
-    return _derivative(r, (start, slash), (slash + 1, place), span, total=sign == "d")
+    return _derivative(r, (start, slash), (slash + 1, place), span, sign)
 
 
 def _behind_factor(r: Reader, place: int, *, one: bool = False) -> int:
@@ -354,10 +352,3 @@ def _behind_factor(r: Reader, place: int, *, one: bool = False) -> int:
         else:
             break
     return min(place, r.end)
-
-
-def _begins(token: Token) -> bool:
-    """Whether a token can begin what an operator acts on."""
-    if token.text in ("cdot", "times", "odot", "circ", "ast"):
-        return False
-    return token.kind in _BEGIN

@@ -50,6 +50,11 @@ def function(r: Reader, token: Token) -> Expr:
             continue
         if (base if script.kind == "_" else power) is not None:
             return r.unsupported(script, "two scripts on a function")
+        raised = r.tokens[r.at + 1 : r.close[r.at]] if r.sees("{") else []
+        if script.kind == "^" and raised and all(one.kind == "prime" for one in raised):
+            primes += len(raised)  # \tanh^{'}
+            r.at = r.close[r.at] + 1
+            continue
         value = argument(r)
         if value == Tuple(()):
             return r.unsupported(script, "nothing stands behind it")
@@ -141,6 +146,15 @@ def accent(r: Reader, token: Token) -> Expr:
     span = (token.start, r.last())
     if isinstance(of, Symbol):
         return replace(of, accents=(names.ACCENTS[token.text], *of.accents), span=span)
+    if isinstance(of, Number) and of.value.denominator == 1:
+        return Symbol(str(of.value), (names.ACCENTS[token.text],), span=span)  # \vec{1}
+    # \hat{x^2} is hat over x, with its power.
+    if isinstance(of, Power) and isinstance(of.base, Symbol):
+        base = replace(of.base, accents=(names.ACCENTS[token.text], *of.base.accents))
+        return replace(of, base=base, span=span)
+    if isinstance(of, Transpose) and isinstance(of.of, Symbol):
+        base = replace(of.of, accents=(names.ACCENTS[token.text], *of.of.accents))
+        return Transpose(base, span=span)
     return Unsupported(written(token), "over more than a letter", span=span)
 
 
@@ -149,13 +163,22 @@ def font(r: Reader, token: Token) -> Expr:
     if r.peek() is None:
         return r.unsupported(token, "sets nothing")
     kept, r.font = r.font, (*r.font, names.FONTS[token.text])
-    of = argument(r)
+    of = _differential(r) or argument(r)
     r.font = kept
     if isinstance(of, Symbol):
         of = of.at((token.start, r.last()))
         if isinstance(of, Symbol) and (of.name, of.accents) == ("E", ("mathbb",)) and not of.subs:
             return expectation(r, token, of)
     return of
+
+
+def _differential(r: Reader) -> Expr | None:
+    r"""Read the dx of `\mathbf{dx}` as one name: braces and a font hold it together."""
+    inner = r.tokens[r.at + 1 : r.close[r.at]] if r.sees("{") else []
+    if len(inner) != 2 or inner[0].text != "d" or any(one.kind != "letter" for one in inner):
+        return None
+    r.at = r.close[r.at] + 1
+    return Symbol("d" + inner[1].text, r.font, span=(inner[0].start, inner[1].end))
 
 
 def old_font(r: Reader, token: Token) -> Expr:

@@ -70,10 +70,21 @@ def chain(r: Reader) -> Expr:
         if isinstance(right, Relation):
             more = right.links
             right = right.first or r.unsupported(sign, "nothing stands behind it")
+        if sign.text == "=" and isinstance(first, Symbol) and not first.subs:
+            right = _range(right)
         links.extend([Link(sign.text, right, span=place), *more])
     if not links and first is not None:
         return first
     return Relation(first, tuple(links), span=(start, r.last()))
+
+
+def _range(right: Expr) -> Expr:
+    r"""Make the values of an index of `1 \cdots C`, which is printed like a product."""
+    if isinstance(right, Product) and len(right.factors) == 3 and not right.dot:
+        first, dots, _ = right.factors
+        if isinstance(first, Number) and isinstance(dots, Ellipsis):
+            return Tuple(right.factors, span=right.span)
+    return right
 
 
 def addition(r: Reader) -> Expr:
@@ -170,6 +181,8 @@ def juxtaposed(r: Reader) -> Expr:
         if slash:
             above = factors.pop()
             braced.pop()
+            if above == Tuple(()):
+                above = Unsupported("/", "nothing stands above", span=above.span)
             right = Quotient(above, right, span=_around(above.span, right.span))
         factors.append(right)
         braced.append(r.braced and not slash and not signs)
@@ -243,6 +256,8 @@ def _primary(r: Reader, token: Token) -> Expr:
             if derivative is not None:
                 return derivative
             r.take()
+            if token.text == "E" and _is_expectation(r):
+                return r.commands[" expectation"](r, token)
             return Symbol(token.text, r.font, span=place)
         case "digit":
             return number(r)
@@ -279,6 +294,17 @@ def _primary(r: Reader, token: Token) -> Expr:
     return r.unsupported(token, "makes no sense here")
 
 
+def _is_expectation(r: Reader) -> bool:
+    r"""Whether square brackets stand behind an E: `E[x]`, `E_{x \sim p}[x]`."""
+    place = r.at
+    if place < r.end and r.tokens[place].kind == "_":
+        place = r.skip(place + 1)
+    if place >= r.end:
+        return False
+    token = r.tokens[place]
+    return token.kind in ("open", "left") and token.text == "[" and r.close[place] < r.end
+
+
 def argument(r: Reader) -> Expr:
     """Read the argument of a command as TeX does: a group in braces or a single token."""
     if r.sees("digit"):
@@ -300,7 +326,7 @@ def braces(r: Reader) -> Expr:
         return r.unsupported(token, "is never closed")
     r.at = close + 1
     value = r.inside(opening + 1, close, divided)
-    return value if value != Tuple(()) else value.at((r.tokens[opening].start, r.last()))
+    return value.at((r.tokens[opening].start, r.last()))
 
 
 def divided(r: Reader) -> Expr:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from softxent.derive.parse import names
-from softxent.derive.parse.bigs import arg, big, underset
+from softxent.derive.parse.bigs import arg, big, underset, with_bounds
 from softxent.derive.parse.brackets import bracket
-from softxent.derive.parse.derivatives import fraction, inline, nabla, over, partial
+from softxent.derive.parse.derivatives import fraction, inline, over, partial
 from softxent.derive.parse.functions import (
     accent,
     binomial,
@@ -19,6 +19,7 @@ from softxent.derive.parse.functions import (
     plain,
     root,
 )
+from softxent.derive.parse.gradients import nabla
 from softxent.derive.parse.matrices import environment
 from softxent.derive.parse.reader import Reader, pairs
 from softxent.derive.parse.scripts import scripted
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Callable[[Reader, Token], Expr]] = {
     " bracket": bracket,
     " environment": environment,
     " over": over,
+    " expectation": lambda r, token: with_bounds(r, token, "E", None),
     "arg": arg,
     "underset": underset,
     "partial": partial,
@@ -55,6 +57,7 @@ COMMANDS: dict[str, Callable[[Reader, Token], Expr]] = {
     "overbrace": noted,
     "underbracket": noted,
     "overset": overset,
+    "cancelto": overset,
     "stackrel": overset,
 }
 COMMANDS |= dict.fromkeys(("frac", "dfrac", "tfrac", "cfrac"), fraction)

@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 
 from softxent.derive.parse import names
-from softxent.derive.parse.characters import Characters
+from softxent.derive.parse.macros import Macros, common
 from softxent.derive.parse.tokens import MAX_CHARACTERS, Pattern, Token, TooLong
 
-_MAX_MACRO_DEPTH = 12
 _MAX_WORD = 80
 
 _COMMAND = Pattern(r"\\(?:[A-Za-z]+|.)?")
@@ -20,13 +19,15 @@ _BLANK = Pattern(r"(?:\s|%[^\n]*(?:\n|$))+")
 _ENVIRONMENT = Pattern(r"\s*\{\s*([A-Za-z]+)(\*?)\s*\}")
 _OPTION = Pattern(r"\s*\[[^\[\]]{0,200}\]")
 _SKIP = Pattern(r"\*?(?:\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|cm|mm|in|pc|bp|mu|\\[a-z]+)\s*\])?")
-_LENGTH = Pattern(r"\s*-?[\d.]+\s*(?:pt|em|ex|cm|mm|in|pc|bp|mu)(?:\s*(?:plus|minus)\s*\S+)?")
-_WIDE = Pattern(r"\s*(?:[1-9]\d*(?:\.\d+)?\s*(?:in|cm|em)|[1-9]\d+\s*(?:pt|mm|ex))")
-_DOLLARS = Pattern(r"\$([^$]+)\$")
-_PARAMETER = Pattern(r"#([1-9])")
-_DEFINITION = Pattern(r"\s*\\([A-Za-z]+)\s*((?:#[1-9])*)\s*(?=\{)")
-_NEW_COMMAND = Pattern(
-    r"\*?\s*(?:\{\s*\\([A-Za-z]+)\s*\}|\\([A-Za-z]+))\s*(?:\[([1-9])\])?\s*(?=\{)"
+_LENGTH = Pattern(
+    r"\s*(-?\d{0,9}\.?\d{0,9})\s*(pt|em|ex|cm|mm|in|pc|bp|px|mu)(?:\s*(?:plus|minus)\s*\S{1,20})?"
+)
+_POINTS = {"pt": 1, "em": 10, "ex": 4.3, "cm": 28.5, "mm": 2.85, "in": 72, "pc": 12, "bp": 1,
+           "px": 0.75, "mu": 0.55}  # fmt: skip
+_BARE = Pattern(r"\s{0,9}([A-Za-z])")
+_IN_TEXT = Pattern(  # $x = 3$, and x = 3 without the dollars
+    r"\$([^$]+)\$|(?<![A-Za-z\\])([A-Za-z](?:_\w)?\s{0,3}(?:={1,2}|!=|≠|\$\\neq?\$|\\neq?|\\not\s?=|<|>)\s{0,3}"
+    r"\w(?:_\w)?)(?!\w)"
 )
 
 
@@ -39,7 +40,7 @@ def tokenize(tex: str) -> list[Token]:
     return lexer.tokens
 
 
-class _Lexer(Characters):
+class _Lexer(Macros):
     """Adds the commands."""
 
     # ------------------------------------------------------------------ commands
@@ -47,6 +48,8 @@ class _Lexer(Characters):
         """A backslash and what follows it."""
         if name in self.macros:
             return self.expand(name, at, end)
+        if name == "vb" and self.tex[end : end + 1] == "{":
+            name = "mathbf"  # of physics.sty; elsewhere it is a bold b
         whole = "\\" + name
         if name in ("", "\\", "cr", "newline", "tabularnewline"):
             skip = _SKIP().match(self.tex, end)
@@ -59,9 +62,8 @@ class _Lexer(Characters):
             self.add("quad", name, at, end)
             self.gap = True
         elif name in ("hskip", "kern", "mkern", "mskip", "vskip"):
-            length = _LENGTH().match(self.tex, end)
             self.glued, self.gap = False, True
-            return length.end() if length else end
+            return self.skipped(end)
         elif name in names.ROMAN or name in names.TEXT or name in names.OLD_FONTS:
             return self.words(name, at, end)
         elif name in names.NOTHING or name == "hdotsfor":
@@ -71,8 +73,14 @@ class _Lexer(Characters):
             self.glued = False
             if name == "hspace":
                 found = self.argument(end + (self.tex[end : end + 1] == "*"))
-                self.gaps += 3 if found is not None and _WIDE().match(found[0]) else 0
-            return self.dropped(end, names.DROPPED[name])
+                if found is not None:
+                    self.skipped(found[1])
+            return self.dropped(self.optional(end), names.DROPPED[name])
+        elif name == "bbox":
+            self.add("command", "boxed", at, end)
+            return self.optional(end)
+        elif name == "unicode":
+            return self.unicode(at, end)
         elif name == "tag":
             return self.tag(at, end)
         elif name in ("left", "right"):
@@ -97,20 +105,40 @@ class _Lexer(Characters):
             self.add("dots", name, at, end)
         elif name == "prime":
             self.add("prime", name, at, end)
+        elif name == "_" and self.glued and self.in_word(end):
+            self.add("letter", "_", at, end)  # batch\_size
         elif name == "colon":
             self.add("sign", ":", at, end)
+        elif (macro := common(name)) is not None:
+            if macro[0] and self.tex[end : end + 1] == "[":
+                self.add("command", name, at, end)  # \\pdv[2]{f}{x}
+                return end
+            self.macros[name] = macro
+            return self.expand(name, at, end)
         else:
             self.add("command", name, at, end)
         return end
 
-    def argument(self, at: int) -> tuple[str, int, int] | None:
-        """Return the text in the braces that follow, its offset and the offset behind them."""
-        blank = _BLANK().match(self.tex, at)
-        at = blank.end() if blank else at
-        if self.braces is None:
-            self.braces = _matching_braces(self.tex)
-        end = self.braces.get(at)
-        return None if end is None else (self.tex[at + 1 : end], at + 1, end + 1)
+    def in_word(self, end: int) -> bool:
+        """Whether letters stand on both sides of this place."""
+        behind = self.tex[end : end + 1]
+        before = bool(self.tokens) and self.tokens[-1].kind == "letter"
+        return before and behind.isascii() and behind.isalpha()
+
+    def skipped(self, at: int) -> int:
+        r"""A length, of `\hskip 2em`; one as wide as \quad is a gap between statements."""
+        length = _LENGTH().match(self.tex, at)
+        if length is None:
+            return at
+        digits = length[1].lstrip("-")
+        if any(digit.isdigit() for digit in digits) and not length[1].startswith("-"):
+            self.gaps += 3 if float(digits) * _POINTS[length[2]] >= 9 else 0
+        return length.end()
+
+    def optional(self, end: int) -> int:
+        """Leave out an argument in brackets."""
+        option = _OPTION().match(self.tex, end)
+        return option.end() if option else end
 
     def dropped(self, end: int, count: int) -> int:
         """Leave out arguments."""
@@ -131,29 +159,57 @@ class _Lexer(Characters):
             if name in names.TEXT:
                 self.text(inner, at, start, behind)
                 return behind
-            word = re.sub(r"\\[,;:! ]|[~\s]", "", inner) if len(inner) < _MAX_WORD else ""
-            if re.fullmatch(r"[A-Za-z][A-Za-z-]*[A-Za-z]", word) and name not in names.FONTS:
-                self.add("word", word, at, behind)
+            if name not in names.FONTS and self.upright(inner, at, behind):
                 return behind
-            if re.fullmatch(r"[A-Za-z]", word) and name not in names.FONTS:
-                self.add("letter", word, at, behind)
+            if name == "mathop":  # its braces hold one operator: \mathop{\sum}_i
+                while start < behind - 1:
+                    start = self.one(start)
                 return behind
         if name not in names.NOTHING and name not in names.TEXT:
             self.add("command", name, at, end)
         elif name in names.TEXT:
-            self.add("command", name, at, end)
+            bare = _BARE().match(self.tex, end)
+            if bare is None:
+                self.add("command", name, at, end)
+            else:  # \text k
+                self.add("letter", bare[1], at, bare.end())
+                end = bare.end()
         return end
+
+    def upright(self, inner: str, at: int, behind: int) -> bool:
+        """A word or a letter in an upright font; False if it is something else."""
+        if len(inner) >= _MAX_WORD:
+            return False
+        word = re.sub(r"\\(?=max|min|_)|\\[,;:! ]|\\rm\b|[~\s]", "", inner)
+        lowered = "_" in word and "\\_" not in inner
+        if lowered or not re.fullmatch(r"[A-Za-z](?:[\w-]*[A-Za-z0-9])?", word, re.ASCII):
+            return False
+        self.add("word" if len(word) > 1 else "letter", word, at, behind)
+        return True
 
     def text(self, inner: str, at: int, start: int, behind: int) -> None:
         r"""The words of a `\text{..}`, and as tokens of their own the formulas in it."""
+        while inner.startswith("{") and inner.endswith("}"):  # of str.format
+            inner, start = inner[1:-1], start + 1
+        if inner == "d" or inner in names.FUNCTIONS or inner in names.BIG:
+            self.upright(inner, at, behind)
+            return
+        if len(inner) < _MAX_WORD and re.fullmatch(r"\s*[A-Za-z]+\s*\(\w(?:,\s*\w)*\)\s*", inner):
+            for place in range(start, start + len(inner)):  # \text{softmax(x)}
+                self.one(place)
+            return
+        if "\\_" in inner and "$" not in inner:
+            self.add("text", inner.replace("\\_", "_"), at, behind)
+            return
         place, outer = 0, len(self.tokens)
-        for match in _DOLLARS().finditer(inner):
+        for match in _IN_TEXT().finditer(inner):
             if match.start() > place:
                 begin = at if place == 0 else start + place
                 self.add("text", inner[place : match.start()], begin, start + match.start())
-            offset = start + match.start(1)
-            while offset < start + match.end(1):
-                offset = self.one(offset)
+            group = 1 if match[1] else 2
+            offset = start + match.start(group)
+            while offset < start + match.end(group):
+                offset = offset + 1 if self.tex[offset] == "$" else self.one(offset)
             place = match.end()
         if place < len(inner) or len(self.tokens) == outer:
             self.add("text", inner[place:], at if place == 0 else start + place, behind)
@@ -167,6 +223,18 @@ class _Lexer(Characters):
         if any(letter.isalpha() for letter in found[0]) and len(found[0]) > 3:
             self.add("quad", "quad", at, at)
             self.add("text", found[0], at, found[2])
+        return found[2]
+
+    def unicode(self, at: int, end: int) -> int:
+        r"""The character that `\unicode{x1D7D9}` names."""
+        found = self.argument(end)
+        number = (
+            re.fullmatch(r"\s*(?:x([0-9A-Fa-f]{1,5})|(\d{1,6}))\s*", found[0]) if found else None
+        )
+        if found is None or number is None:
+            self.add("command", "unicode", at, end)
+            return end
+        self.inserted(chr(int(number[1], 16) if number[1] else int(number[2])), at, found[2])
         return found[2]
 
     def sized(self, name: str, at: int, end: int) -> int:
@@ -201,7 +269,7 @@ class _Lexer(Characters):
             option = _OPTION().match(self.tex, end) if kind != "cases" else None
             if option and re.fullmatch(r"\s*\[[tbclr]\]", option.group()):
                 end = option.end()
-            if kind in ("array", "alignat", "alignedat", "tabular"):
+            if kind in names.WITH_COLUMNS:
                 end = self.dropped(end, 1)
         self.add(name, kind, at, end)
         return end
@@ -220,62 +288,3 @@ class _Lexer(Characters):
             del self.tokens[count:]
         self.add("command", "not", at, end)
         return end
-
-    # ------------------------------------------------------------------ macros
-    def define(self, name: str, at: int, end: int) -> int:
-        r"""`\def\x#1{..}`, `\newcommand{\x}[1]{..}`, `\DeclareMathOperator{\x}{..}`."""
-        pattern = _DEFINITION if name == "def" else _NEW_COMMAND
-        match = pattern().match(self.tex, end)
-        body = self.argument(match.end()) if match else None
-        if match is None or body is None:
-            self.add("command", name, at, end)
-            return end
-        if name == "def":
-            macro, count = match.group(1), len(match.group(2)) // 2
-        else:
-            macro, count = match.group(1) or match.group(2), int(match.group(3) or 0)
-        text = body[0]
-        if name == "DeclareMathOperator":
-            text = rf"\operatorname{{{text}}}"
-        self.macros[macro] = (count, text)
-        return body[2]
-
-    def expand(self, name: str, at: int, end: int) -> int:
-        """Put the body of a macro in its place."""
-        count, body = self.macros[name]
-        given = []
-        for _ in range(count):
-            blank = _BLANK().match(self.tex, end)
-            end = blank.end() if blank else end
-            found = self.argument(end)
-            if found is not None:
-                given.append(found[0])
-                end = found[2]
-            else:
-                match = _COMMAND().match(self.tex, end)
-                behind = match.end() if match else end + 1
-                given.append(self.tex[end:behind])
-                end = min(behind, len(self.tex))
-        if self.depth >= _MAX_MACRO_DEPTH:
-            self.add("command", name, at, end)
-            return end
-        body = _PARAMETER().sub(lambda m: "".join(given[int(m[1]) - 1 : int(m[1])]), body)
-        self.expanded += len(body) + 10
-        if self.expanded > MAX_CHARACTERS:
-            raise TooLong(f"macros of more than {MAX_CHARACTERS} characters")
-        self.depth += 1
-        self.read(body, self.place or (at, end))
-        self.depth -= 1
-        return end
-
-
-def _matching_braces(tex: str) -> dict[int, int]:
-    """Return where each brace that is closed is closed."""
-    found: dict[int, int] = {}
-    opened: list[int] = []
-    for match in re.finditer(r"\\.|[{}]", tex, re.DOTALL):
-        if match.group() == "{":
-            opened.append(match.start())
-        elif match.group() == "}" and opened:
-            found[opened.pop()] = match.start()
-    return found

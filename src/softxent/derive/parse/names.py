@@ -4,20 +4,29 @@ from __future__ import annotations
 
 REASON = frozenset(
     """since because as if when whenever where for with given provided assuming using by from unless
-    while such s.t. st note recall see here only at over on of is are denotes which because, due
+    while such s.t. s.t st note recall see here only at over on of is are denotes which because, due
     iff only whose that applying via per under in otherwise else elsewhere follows every all any
-    each""".split()
+    each wenn falls weil mit für sonst où car avec pour sinon donde porque para con если где при так
+    иначе для 因为 由于 当 若 如果 其中 对于 注意 这里
+    其他 其它 否则 ここで ただし なぜなら""".split()
 )
 LEADING = frozenset("let define set where note recall with consider so now here taking".split())
 """At the start of a row what follows these is a statement."""
-JOINED = frozenset("and or und et".split())
+JOINED = frozenset("and or und et и 且 和 与 或".split())
 THEN = frozenset(
-    """so thus hence then therefore i.e. ie gives give get gets have obtain obtains becomes become
-    yields yield implies imply that leads to equals equivalently consequently that: is: are: namely
-    follows finally also""".split()
+    """so thus hence then therefore i.e. i.e ie gives give get gets have obtain obtains becomes
+    become yields yield implies imply that leads to equals equivalently consequently that: is: are:
+    namely follows finally also dann folgt somit also alors donc entonces luego тогда поэтому
+    следовательно 则 那么 所以 因此 故 得 得到 有 可得 时 即 したがって よって のとき""".split()
 )
 STOP = REASON | LEADING | JOINED | THEN
 """Words that name nothing."""
+ABBREVIATIONS = frozenset("i.e. e.g. s.t. w.r.t. i.i.d. a.e. a.s. w.l.o.g.".split())
+NO_FACTORS = frozenset(
+    """because therefore forall exists cdot times ast odot circ pm mp div over choose mid qed Box
+    square blacksquare""".split()
+)
+"""Commands behind which a point ends a sentence, and does not multiply."""
 
 GREEK = frozenset(
     """alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi
@@ -57,16 +66,22 @@ NAMED = frozenset("det dim ker Pr gcd deg hom".split())
 
 WORDS = frozenset(
     """softmax logsoftmax sigmoid logistic relu ReLU gelu GELU softplus tanh log ln exp sqrt max min
-    argmax argmin sum loss Loss LSE lse logsumexp MSE BCE NLL CE KL RMSE MAE diag sign sgn cos sin
-    onehot logit logits""".split()
-)
+    argmax argmin sum loss Loss LSE lse logsumexp MSE BCE NLL CE KL RMSE MAE FL IoU diag sign sgn
+    cos sin onehot logit logits cost Cost grad pred prob error Error bias Dice Acc rate temp step
+    size mean std var Var Cov mask base time dist gain area freq odds risk rank norm mode data score
+    text node gate""".split()
+) | frozenset(name for name in GREEK if 2 < len(name))
 """Runs of letters that are a word even without a font: softmax(z) in plain text."""
+JOINED_FUNCTIONS = ("tanh", "sinh", "cosh", "log", "exp", "sin", "cos", "ln")
+"""Functions that are found in a run of letters, `ylogp`; the longer ones first."""
 
 SUBSCRIPT_WORDS = frozenset(
     """max min out true pred total model train test val new old loss reg data batch hidden input
     output ref avg mean tot opt init final err log exp head emb CE KL BCE MSE NLL LSE softmax class
-    target label correct net sum obs hat ml map key query value gold norm scaled soft
-    hard""".split()
+    target label correct net sum obs hat ml map key query value gold norm scaled soft hard eval peak
+    dim cur prev next cond low high mid best pos neg src tgt gt ctx tok seq enc dec attn self prior
+    post adv fake real gen disc eps std var cov sim sub end orig mix env act pre all base text
+    step""".split()
 )
 """Subscripts that are one word, not an index a letter."""
 
@@ -102,21 +117,11 @@ FONTS = {
     "mathtt": "mathtt",
     "mathscr": "mathscr",
     "Bbb": "mathbb",
+    "mathds": "mathbb",
+    "mathbbm": "mathbb",
 }
 OLD_FONTS = {"bf": "mathbf", "cal": "mathcal", "sf": "mathsf", "tt": "mathtt"}
 """Those that hold to the end of the group."""
-COMBINING = {
-    "\u0302": "hat",
-    "\u0303": "tilde",
-    "\u0304": "bar",
-    "\u0305": "bar",
-    "\u0307": "dot",
-    "\u0308": "ddot",
-    "\u20d7": "vec",
-}
-
-MARKS = frozenset(COMBINING)
-
 RELATIONS = {
     "le": "le",
     "leq": "le",
@@ -179,6 +184,8 @@ SIGNS = {
     "=>": "implies",
     "<=>": "iff",
     "<->": "iff",
+    ">>": "gg",
+    "<<": "ll",
 }
 NEGATED = {"=": "neq", "in": "notin", "define": "neq"}
 RELATION_TEX = {
@@ -212,7 +219,9 @@ NOTHING = frozenset(
     big Big bigg Bigg bigl bigr bigm Bigl Bigr Bigm biggl biggr biggm Biggl Biggr Biggm relax
     mathrm mathit mathnormal rm it normalfont operatorname mathop mathbin mathrel mathord mathopen
     mathclose mathpunct ensuremath smash cancel bcancel xcancel scalebox null
-    middle negthinspace vcenter""".split()
+    middle negthinspace vcenter eqalign eqalignno displaylines allowdisplaybreaks displaybreak
+    hdashline qty tiny scriptsize footnotesize small normalsize large Large LARGE huge qed Box
+    square blacksquare qedhere""".split()
 )
 """Commands without a meaning of their own; an argument behind them stands for itself."""
 DROPPED = {
@@ -225,23 +234,37 @@ DROPPED = {
     "color": 1,
     "textcolor": 1,
     "colorbox": 1,
+    "fcolorbox": 2,
+    "definecolor": 3,
     "class": 1,
     "cssId": 1,
     "style": 1,
+    "htmlClass": 1,
+    "htmlId": 1,
+    "href": 1,
+    "enclose": 1,
     "eqref": 1,
     "ref": 1,
     "cite": 1,
     "footnote": 1,
+    "require": 1,
+    "noalign": 1,
+    "rule": 2,
+    "setlength": 2,
 }
 """Commands whose first arguments print nothing here."""
 TEXT = frozenset(
-    "text textrm textit textbf textsf texttt textnormal textup emph mbox hbox intertext "
+    "text textrm textsc textit textbf textsf texttt textnormal textup emph mbox hbox intertext "
     "shortintertext".split()
 )
 ROMAN = frozenset("mathrm operatorname mathit mathop rm symrm mathsf mathtt mathbf".split())
 """Their argument is a word, where it is letters only."""
 
-WORD_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+
+def is_name(word: str) -> bool:
+    """Whether a word can name something: letters, digits, - and _ only."""
+    return word[:1].isalpha() and all(c.isalnum() or c in "_-" for c in word)
+
 
 DOTS = frozenset("dots ldots cdots vdots ddots dotsc dotsb dotsm dotsi hdots hdotsfor".split())
 
@@ -267,106 +290,9 @@ BRACKET_TEX = {
 
 ROW_ENVIRONMENTS = frozenset(
     """aligned align alignat alignedat split gather gathered eqnarray multline multlined flalign
-    equation displaymath math subequations dmath dgroup""".split()
+    equation displaymath math subequations dmath dgroup xalignat IEEEeqnarray""".split()
 )
+WITH_COLUMNS = frozenset("array alignat alignedat xalignat tabular IEEEeqnarray subarray".split())
+"""Environments with an argument that says how columns stand."""
 MATRICES = frozenset("matrix pmatrix bmatrix Bmatrix vmatrix Vmatrix smallmatrix array".split())
 CASES = frozenset("cases dcases rcases".split())
-
-UNICODE = {
-    "−": "-",
-    "–": "-",
-    "—": "-",
-    "‐": "-",
-    "‑": "-",
-    "∗": "*",
-    "⁎": "*",
-    "·": r"\cdot",
-    "⋅": r"\cdot",
-    "•": r"\cdot",
-    "∙": r"\cdot",
-    "×": r"\times",
-    "÷": r"\div",
-    "∕": "/",
-    "⁄": "/",
-    "⊙": r"\odot",
-    "∘": r"\circ",
-    "○": r"\circ",
-    "∂": r"\partial",
-    "𝜕": r"\partial",
-    "∇": r"\nabla",
-    "∑": r"\sum",
-    "∏": r"\prod",
-    "√": r"\sqrt",
-    "∞": r"\infty",
-    "ℓ": r"\ell",
-    "∅": r"\emptyset",
-    "≠": r"\neq",
-    "≤": r"\le",
-    "⩽": r"\le",
-    "≥": r"\ge",
-    "⩾": r"\ge",
-    "≈": r"\approx",
-    "≃": r"\approx",
-    "≅": r"\cong",
-    "≡": r"\equiv",
-    "≜": r"\triangleq",
-    "≔": r"\coloneqq",
-    "∝": r"\propto",
-    "∈": r"\in",
-    "∉": r"\notin",
-    "⊂": r"\subset",
-    "⊆": r"\subseteq",
-    "∼": r"\sim",
-    "→": r"\to",
-    "⟶": r"\to",
-    "↦": r"\mapsto",
-    "←": r"\leftarrow",
-    "⇒": r"\Rightarrow",
-    "⟹": r"\implies",
-    "⇔": r"\iff",
-    "⟺": r"\iff",
-    "⇐": r"\Leftarrow",
-    "∴": r"\therefore",
-    "∵": r"\because",
-    "…": r"\dots",
-    "⋯": r"\cdots",
-    "⋮": r"\vdots",
-    "⋱": r"\ddots",
-    "∥": r"\|",
-    "‖": r"\|",
-    "∣": r"\mid",
-    "⟨": r"\langle",
-    "⟩": r"\rangle",
-    "〈": r"\langle",
-    "〉": r"\rangle",
-    "⌊": r"\lfloor",
-    "⌋": r"\rfloor",
-    "⌈": r"\lceil",
-    "⌉": r"\rceil",
-    "∧": r"\land",
-    "∨": r"\lor",
-    "⊤": r"\top",
-    "⊺": r"\intercal",
-    "ϵ": r"\epsilon",
-    "ε": r"\varepsilon",
-    "ϕ": r"\phi",
-    "φ": r"\varphi",
-    "ϑ": r"\vartheta",
-    "ϱ": r"\varrho",
-    "ϖ": r"\varpi",
-    "ς": r"\varsigma",
-    "𝟙": r"\mathbb1",
-    "（": "(",
-    "）": ")",
-    "，": ",",
-    "＝": "=",
-}
-_GREEK_NAMES = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron
-pi rho varsigma sigma tau upsilon phi chi psi omega""".split()
-for _place, _name in enumerate(_GREEK_NAMES):
-    UNICODE.setdefault(chr(0x3B1 + _place), "\\" + _name)
-    if _name.capitalize() in GREEK:
-        UNICODE.setdefault(chr(0x391 + _place), "\\" + _name.capitalize())
-
-PRIMES = {"'": 1, "’": 1, "′": 1, "‘": 1, "″": 2, "‴": 3, "´": 1}
-SPACING = frozenset("\u00a0\u2009\u200a\u2002\u2003\u2005\u202f\u200b\u2060\u2061\u2062\ufeff")

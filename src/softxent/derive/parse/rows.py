@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from softxent.derive.parse import names
+from softxent.derive.parse.points import settled
 from softxent.derive.parse.reader import pairs
 from softxent.derive.parse.tokens import Token
 
 _OPERATORS = frozenset("cdot times ast odot circ pm mp div".split())
 _NOTED = frozenset("overset stackrel underset".split())
 _ARROWS = {"xrightarrow": "to", "xleftarrow": "to", "xRightarrow": "implies"}
+_OPEN = frozenset(("{", "open", "left", "begin"))
+_CLOSE = frozenset(("}", "close", "right", "end"))
 _MAX_DEPTH = 20
 
 
@@ -29,7 +32,7 @@ class Line:
 
 def lines(tokens: list[Token]) -> list[Line]:
     """Divide a formula into its rows."""
-    found = _lines(_prepared(tokens), 0)
+    found = _lines(_prepared(settled(tokens)), 0)
     joined: list[Line] = []
     for line in found:
         if not line.main and not line.remarks:
@@ -54,13 +57,6 @@ def _prepared(tokens: list[Token]) -> list[Token]:
     while place < len(tokens):
         token = tokens[place]
         start = place
-        if token.kind == "letter" and not (found and found[-1].kind in "_^"):
-            word = _word(tokens, place)
-            if word:
-                place += len(word)
-                end = tokens[place - 1].end
-                found.append(Token("text", f" {word} ", token.start, end, False))
-                continue
         if token.kind == "command" and token.text in _ARROWS:
             place += 1
             if place < len(tokens) and tokens[place].text == "[":
@@ -89,20 +85,6 @@ def _prepared(tokens: list[Token]) -> list[Token]:
         found.append(token)
         place += 1
     return found
-
-
-def _word(tokens: list[Token], place: int) -> str:
-    r"""Return a word in italics, `where`, that stands for itself; "" for letters."""
-    first = place
-    while place < len(tokens) and tokens[place].kind == "letter" and place - first < 12:
-        if place > first and not tokens[place].glued:
-            break
-        place += 1
-    word = "".join(token.text for token in tokens[first:place])
-    whole = (first == 0 or tokens[first - 1].kind != "letter" or not tokens[first].glued) and (
-        place == len(tokens) or tokens[place].kind != "letter" or not tokens[place].glued
-    )
-    return word if whole and len(word) > 3 and word.lower() in names.STOP else ""
 
 
 def _behind(close: list[int], place: int) -> int:
@@ -211,18 +193,27 @@ def _is_system(main: list[Token], close: list[int], place: int) -> bool:
     inner = main[place + 1 : close[place]]
     rows = _cells(inner, pairs(inner, soft=False))
     wanted = 0 if token.text in names.CASES else 1
-    return all(
-        any(t.kind == "relation" for cell in row[: wanted + 1] for t in cell)
-        for row in rows
-        if any(row)
-    )
+    return all(_relates(row[: wanted + 1]) for row in rows if any(row))
+
+
+def _relates(cells: list[list[Token]]) -> bool:
+    """Whether a relation stands in some cells, before the comma or gap of a condition."""
+    depth = 0
+    for cell in cells:
+        for token in cell:
+            depth += (token.kind in _OPEN) - (token.kind in _CLOSE)
+            if depth == 0 and token.kind == "relation":
+                return True
+            if depth == 0 and (token.kind in ("quad", "text") or token.is_sign(",;")):
+                return False
+    return False
 
 
 def _columns(cells: list[list[Token]]) -> tuple[list[Token], list[list[Token]], list[list[Token]]]:
     """Return the statement of a row, its remarks, and further statements beside it."""
     count = 2
     if len(cells) > 2 and (
-        (len(cells[1]) == 1 and cells[1][0].kind == "relation")  # eqnarray: a & = & b
+        (len(cells[1]) == 1 and _joins(cells[1][0]))  # eqnarray: a & = & b
         or (not cells[1] and cells[2] and (_starts(cells[2]) or cells[2][0].kind == "relation"))
     ):
         count = 3
@@ -236,6 +227,10 @@ def _columns(cells: list[list[Token]]) -> tuple[list[Token], list[list[Token]], 
         elif first or second:
             remarks.append(first + second)
     return main, remarks, more
+
+
+def _joins(token: Token) -> bool:
+    return token.kind == "relation" or token.is_sign("+-*/") or _is_operator(token)
 
 
 # ---------------------------------------------------------------------- broken lines

@@ -12,16 +12,14 @@ from fractions import Fraction
 
 from softxent.derive.parse import names
 from softxent.derive.parse.brackets import applied, has_relation
-from softxent.derive.parse.grammar import argument, everything
-from softxent.derive.parse.leaves import text
+from softxent.derive.parse.grammar import everything
 from softxent.derive.parse.reader import Reader
+from softxent.derive.parse.subscripts import is_one, is_word, lowered, name_of, script, subscripts
 from softxent.derive.parse.tokens import Token
 from softxent.derive.trees import (
-    Applied,
     Big,
     Call,
     Derivative,
-    Entry,
     Expr,
     Gradient,
     Group,
@@ -41,8 +39,6 @@ from softxent.derive.trees import (
 )
 
 _TRANSPOSED = frozenset("top intercal transpose".split())
-_ARGUMENTS = dict.fromkeys(("frac", "dfrac", "tfrac", "cfrac", "binom"), 2)
-_ARGUMENTS |= dict.fromkeys(("sqrt", *names.ACCENTS, *names.FONTS), 1)
 _RAISED = {"*": "star", "ast": "star", "star": "star", "dagger": "dagger", "dag": "dagger"}
 
 
@@ -63,7 +59,7 @@ def scripted(r: Reader, base: Expr, braces: bool) -> Expr:
             value = Unsupported(token.text, "on braces, which print nothing", span=base.span)
             braces = False
         if token.kind == "_":
-            value = _lowered(r, value, _subscripts(r, token))
+            value = lowered(r, value, subscripts(r, token, value))
         elif token.kind == "prime":
             value = _primed(value, token.end)
         else:
@@ -97,20 +93,13 @@ def _bracket(r: Reader, value: Expr, token: Token) -> Expr | None:
         return None
     related = has_relation(r, r.at + 1, r.close[r.at])
     one = isinstance(value, Number) and value.value == 1 and value.span[1] - value.span[0] == 1
-    if related and (one or _is_one(value)) and token.text in ("(", "[", "\\{"):
+    if related and (one or is_one(value)) and token.text in ("(", "[", "\\{"):
         return _indicator(r, value.span[0], r.at + 1, r.close[r.at])
     if not isinstance(value, Symbol) or token.text not in ("(", "["):
         return None
     if related and token.text == "[":
         return None
     return applied(r, value)
-
-
-def _is_one(value: Expr) -> bool:
-    """Whether a symbol is one that indicators are written with."""
-    if not isinstance(value, Symbol) or value.subs:
-        return False
-    return value.name in ("1", "delta", "chi") or (value.name == "I" and not value.sups)
 
 
 def _indicator(r: Reader, start: int, first: int, end: int) -> Expr:
@@ -142,7 +131,7 @@ def _raised(r: Reader, base: Expr, sign: Token) -> tuple[str, Expr]:
     ("turned", the base) for a transpose, ("labelled", the base with its label) for `W^{(1)T}`, or
     ("both", -1) for a transposed inverse.
     """
-    start, end = _range(r)
+    start, end = script(r)
     span = (sign.start, r.last())
     if start == end:
         if r.at > start:
@@ -190,7 +179,7 @@ def _label(r: Reader, base: Symbol, start: int, end: int, tokens: list[Token]) -
     if one is not None and one.text in _RAISED and one.kind in ("sign", "command"):
         return replace(base, accents=(_RAISED[one.text], *base.accents))
     if one is not None and one.kind in ("word", "text"):
-        return replace(base, sups=(*base.sups, text(one)))
+        return replace(base, sups=(*base.sups, name_of(one)))
     if one is not None and one.is_sign("+-"):
         behind = r.tokens[r.at] if r.at < r.end else None
         if r.tokens[end - 1] is one and start == r.at - 1 and behind and behind.kind == "digit":
@@ -198,6 +187,11 @@ def _label(r: Reader, base: Symbol, start: int, end: int, tokens: list[Token]) -
         return replace(base, sups=(*base.sups, Opaque(one.text, span=(one.start, one.end))))
     if base.name == "e" and not base.accents:
         return None
+    name = "".join(token.text for token in tokens)
+    together = all(token.kind == "letter" and token.glued for token in tokens[1:])
+    if name and together and tokens[0].kind == "letter" and _raised_word(r, base, name):
+        span = (tokens[0].start, tokens[-1].end)
+        return replace(base, sups=(*base.sups, Symbol(name, span=span)))
     angles = first.kind == "relation" and first.text == "lt" and r.tokens[end - 1].text == "gt"
     if angles and end - start > 2:
         inner = r.inside(start + 1, end - 1, everything)
@@ -211,41 +205,15 @@ def _label(r: Reader, base: Symbol, start: int, end: int, tokens: list[Token]) -
     return None
 
 
+def _raised_word(r: Reader, base: Symbol, name: str) -> bool:
+    """Whether raised letters are a word: `w^{new}`; `k^{in}_i` where an index stands below."""
+    if name == "in":
+        return bool(base.subs) or (r.at < r.end and r.tokens[r.at].kind == "_")
+    return len(name) > 2 and is_word(name)
+
+
 def _is_font(name: str) -> bool:
     return name in names.FONTS or name in names.OLD_FONTS
-
-
-def _range(r: Reader) -> tuple[int, int]:
-    """Step over what is raised or lowered and return its tokens."""
-    token = r.peek()
-    if token is None:
-        return r.at, r.at
-    start = r.at
-    if token.kind in ("{", "open", "left") and r.close[start] >= 0 and r.close[start] < r.end:
-        r.at = r.close[start] + 1
-        return (start + 1, r.at - 1) if token.kind == "{" else (start, r.at)
-    if token.kind in ("letter", "digit", "word", "text", "sign", "prime", "dots"):
-        r.at += 1
-        return start, r.at
-    if token.kind == "command" and token.text not in r.commands:
-        r.at += 1
-        return start, r.at
-    if token.kind == "command" and token.text in _ARGUMENTS:  # x^\frac12
-        r.at = _behind(r, start)
-        return start, r.at
-    return start, start
-
-
-def _behind(r: Reader, place: int) -> int:
-    """Return the place behind a command and its arguments, braces or single tokens."""
-    takes = _ARGUMENTS[r.tokens[place].text]
-    place += 1
-    if place < r.end and r.tokens[place].kind == "open" and r.tokens[place].text == "[":
-        place = r.skip(place)
-    for _ in range(takes):
-        if place < r.end and r.tokens[place].kind not in ("}", "close", "right", "_", "^"):
-            place = r.skip(place)
-    return min(place, r.end)
 
 
 # ---------------------------------------------------------------------- primes
@@ -256,104 +224,3 @@ def _primed(value: Expr, end: int) -> Expr:
     if isinstance(value, Prime):
         return Prime(value.of, value.order + 1, span=span)
     return Prime(value, span=span)
-
-
-# ---------------------------------------------------------------------- lowered
-def _lowered(r: Reader, value: Expr, subs: tuple[Expr, ...]) -> Expr:
-    span = (value.span[0], max(r.last(), value.span[1]))
-    one = isinstance(value, Number) and value.value == 1
-    if (one or _is_one(value)) and len(subs) == 1 and not _named(value, "delta", "I", "chi"):
-        bare = subs[0]
-        while isinstance(bare, Group):
-            bare = bare.of
-        if isinstance(bare, Relation) and bare.first is not None:
-            return Indicator(bare, span=span)
-    if not subs:
-        return value.at(span)
-    if isinstance(value, Symbol):
-        return replace(value, subs=value.subs + subs, span=span)
-    if isinstance(value, Applied):
-        head = replace(value.head, subs=value.head.subs + subs, span=span)
-        return replace(value, head=head, span=span)
-    if isinstance(value, Entry):
-        return replace(value, subs=value.subs + subs, span=span)
-    return Entry(value, subs, span=span)
-
-
-def _named(value: Expr, *which: str) -> bool:
-    return isinstance(value, Symbol) and value.name in which
-
-
-def _subscripts(r: Reader, sign: Token) -> tuple[Expr, ...]:
-    if r.depth > 40 and r.sees("command"):
-        return (argument(r),)
-    start, end = _range(r)
-    if start == end:
-        return () if r.at > start else (r.unsupported(sign, "nothing is lowered"),)
-    return indices(r, start, end)
-
-
-def indices(r: Reader, start: int, end: int) -> tuple[Expr, ...]:
-    """Read the tokens of a subscript: what commas divide, and runs of letters and digits."""
-    items: list[Expr] = []
-    while start < end:
-        comma = start
-        while comma < end and not r.tokens[comma].is_sign(",;"):
-            comma = r.skip(comma)
-        if comma > start:
-            items.extend(_item(r, start, min(comma, end)))
-        start = comma + 1
-    return tuple(items)
-
-
-def _item(r: Reader, start: int, end: int) -> list[Expr]:
-    tokens = r.tokens[start:end]
-    if all(_plain(token) for token in tokens):
-        return _run(tokens)
-    value = r.inside(start, end, everything)
-    if isinstance(value, Product) and not value.dot and not value.elementwise:
-        if all(isinstance(part, Symbol) for part in value.factors):
-            return list(value.factors)
-    return [value]
-
-
-def _plain(token: Token) -> bool:
-    if token.kind == "command":
-        return token.text in names.LETTERS or token.text in ("cdot", "bullet", "ast", "star")
-    if token.kind == "sign":
-        return token.text in ":*"
-    return token.kind in ("letter", "digit", "word", "text")
-
-
-def _run(tokens: list[Token]) -> list[Expr]:
-    """Make indices of letters and digits side by side."""
-    whole = (tokens[0].start, tokens[-1].end)
-    if all(token.kind == "letter" for token in tokens):
-        name = "".join(token.text for token in tokens)
-        if len(name) > 1 and _is_word(name):
-            return [Symbol(name, span=whole)]
-    items: list[Expr] = []
-    for token in tokens:
-        span = (token.start, token.end)
-        last = items[-1] if items else None
-        if token.kind == "digit":
-            value = int(token.text)
-            if isinstance(last, Number) and token.glued and last.value < 10**6:
-                value += 10 * int(last.value)
-                span = (last.span[0], span[1])
-                items.pop()
-            items.append(Number(Fraction(value), span=span))
-        elif token.kind == "letter":
-            items.append(Symbol(token.text, span=span))
-        elif token.kind in ("word", "text"):
-            items.append(text(token))
-        elif token.text in names.LETTERS:
-            items.append(Symbol(names.RENAMED.get(token.text, token.text), span=span))
-        else:
-            items.append(Opaque(":" if token.text == ":" else "*", span=span))
-    return items
-
-
-def _is_word(name: str) -> bool:
-    """Whether a lowered run of letters is a word: known, or long and with a vowel."""
-    return name in names.SUBSCRIPT_WORDS or (len(name) > 4 and bool(set(name) & set("aeou")))

@@ -78,7 +78,7 @@ class _Statements:
                 self.words(place, token)
                 sign = ""
             elif what == "because":
-                self.open(place)
+                self.open(place, leading=token.text == "forall" and not self.found)
                 sign = ""
             elif what == "therefore":
                 self.shut()
@@ -109,7 +109,8 @@ class _Statements:
         before = r.tokens[place - 1] if place > first else None
         behind = r.tokens[place + 1] if place + 1 < r.end else None
         if token.kind == "text":
-            return "" if is_symbol(token, before, behind) else "words"
+            script = before is not None and before.kind in ("_", "^")
+            return "" if script or is_symbol(token, before, behind) else "words"
         if token.kind == "command" and token.text in ("because", "forall", "therefore"):
             return "therefore" if token.text == "therefore" else "because"
         if token.kind == "sign" and token.text in ",;:":
@@ -119,10 +120,23 @@ class _Statements:
             return "" if number else "."
         if token.kind == "quad":
             inside = before is not None and behind is not None
+            if token.text == "thick" and not self.between(first, place):
+                return ""
             if not inside or _binds(before) or _binds(behind):
                 return "" if inside else "quad"
             return "quad"
         return ""
+
+    def between(self, first: int, place: int) -> bool:
+        """Whether a statement stands before a gap and another one behind it."""
+        r, behind = self.r, place + 1
+        last = min(r.end, place + 100)
+        while behind < last and r.tokens[behind].kind not in ("relation", "text", "quad"):
+            if r.tokens[behind].is_sign(",;:"):
+                return False
+            behind = r.skip(behind)
+        related = behind < last and r.tokens[behind].kind == "relation"
+        return related and _has_relation(r, first, place)
 
     # ------------------------------------------------------------------ remarks
     def words(self, place: int, token: Token) -> None:
@@ -145,9 +159,25 @@ class _Statements:
     def gap(self, place: int) -> None:
         """A comma or a gap: it may end a remark."""
         if self.buffer is not None and self.leading and len(self.buffer) > 1:
-            self.shut()
+            quantified = self.r.tokens[self.buffer[0][0]].text == "forall"
+            if quantified and self.quantifies(place + 1):
+                self.buffer.append((place, place + 1))
+            else:
+                self.shut()
         elif self.buffer is not None:
             self.buffer.append((place, place + 1))
+
+    def quantifies(self, place: int) -> bool:
+        r"""Whether one more letter follows, as behind the comma of `\forall i, j \in N: ..`."""
+        r, relation = self.r, ""
+        while place < r.end:
+            token = r.tokens[place]
+            if token.is_sign(",;:") or (token.kind == "quad" and token.text != "thick"):
+                return relation in ("", "in")
+            if token.kind == "relation":
+                relation = token.text
+            place = r.skip(place)
+        return False
 
     def shut(self) -> None:
         """End the remark that is open."""
@@ -171,7 +201,8 @@ class _Statements:
             return
         aside = self.aside(start, end, sign)
         if aside < end:
-            self.remarks.append(_remark(r, [(aside, end)]))
+            worded = aside + 2 < end and r.tokens[aside + 1].kind == "text"
+            self.remarks.append(_remark(r, [(aside + worded, end - worded)]))
             end = aside
         if start >= end:
             return
@@ -194,14 +225,27 @@ class _Statements:
         if r.close[last] != end - 1:
             return end
         inner = range(last + 1, end - 1)
-        if any(r.tokens[i].kind == "text" or r.tokens[i].text == "because" for i in inner[:1]):
+        if inner and r.tokens[inner[0]].text == "because":
             return last
+        if inner and r.tokens[inner[0]].kind == "text":
+            return end if last > start and self.multiplies(last, end) else last
         if last == start:  # behind a gap: a condition, or the number of an equation
             number = all(r.tokens[i].kind == "digit" for i in inner)
             related = _has_relation(r, last + 1, end - 1)
             return last if sign == "quad" and self.found and (number or related) else end
         apart = token.gap or r.tokens[last - 1].kind in ("close", "right")
         return last if apart and _has_relation(r, last + 1, end - 1) else end
+
+    def multiplies(self, opening: int, end: int) -> bool:
+        r"""Tell the bracket of `a (\text{diag}(p) - b)`, a factor, from that of `(\text{if } ..)`."""
+        r = self.r
+        word, behind = r.tokens[opening + 1], r.tokens[opening + 2]
+        if opening + 2 == end - 1:  # one word alone: an argument, or a remark apart
+            apart = not r.tokens[opening].glued or r.tokens[opening].gap
+            return not apart and is_symbol(word, r.tokens[opening], None)
+        added = behind.is_sign("+-*/") and role(word.text, first=True) == "label"
+        named = is_symbol(word, r.tokens[opening], behind)
+        return added or (named and not behind.is_sign(",;:"))
 
     def say(self, value: Expr, sign: str) -> None:
         """One more statement, or one more item of the last."""

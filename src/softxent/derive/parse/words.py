@@ -35,7 +35,7 @@ def is_symbol(token: Token, before: Token | None, behind: Token | None) -> bool:
     words = token.text.split()
     if not words or words[0].lower().strip(".,:;()") in names.STOP:
         return False
-    single = len(words) == 1 and not set(words[0]) - names.WORD_LETTERS and words[0][0].isalpha()
+    single = len(words) == 1 and names.is_name(words[0])
     related = behind is not None and (
         behind.kind in ("relation", "_", "^") or (behind.kind == "open" and behind.text == "(")
     )

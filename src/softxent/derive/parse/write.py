@@ -128,10 +128,11 @@ def _needs_dot(before: Expr, one: Expr, written: str) -> bool:
     inner: Expr | None = before
     while isinstance(inner, Negative | Gradient) and inner.of is not None:
         before = inner = inner.of
-    if isinstance(one, Negative) or written[:1].isdigit():
+    if isinstance(one, Negative) or written[:1].isdigit() or isinstance(before, Gradient):
         return True
-    if isinstance(before, Gradient):
-        return True
+    base = before.base if isinstance(before, Power) else before
+    if isinstance(base, Symbol) and base.name in names.FUNCTIONS:
+        return True  # a bare \log would take what follows
     called = isinstance(before, Symbol | Number)
     return called and written.startswith((r"\left(", r"\left[", r"\left\{", "(", "["))
 
@@ -139,7 +140,7 @@ def _needs_dot(before: Expr, one: Expr, written: str) -> bool:
 def _open_ended(expr: Expr) -> bool:
     """Whether an expression takes in whatever is written behind it."""
     match expr:
-        case Big() | Derivative(operator=True):
+        case Big() | Derivative(operator=True) | Gradient(of=Product()):
             return True
         case Product(factors):
             return _open_ended(factors[-1])
@@ -190,7 +191,8 @@ def _factor(expr: Expr) -> str:
             return _derivative(expr)
         case Gradient(of, by):
             under = "" if by is None else f"_{{{unparse(by)}}}"
-            return rf"\nabla{under}" + ("" if of is None else f" {_factor(of)}")
+            whole = _term if isinstance(of, Product) else _factor
+            return rf"\nabla{under}" + ("" if of is None else f" {whole(of)}")
         case Indicator(condition):
             return rf"1\left\{{{unparse(condition)}\right\}}"
         case Cases():
@@ -382,15 +384,11 @@ def _cases(cases: Cases) -> str:
 
 
 def _relation(relation: Relation) -> str:
-    parts = [] if relation.first is None else [_side(relation.first)]
+    parts = [] if relation.first is None else [_item(relation.first)]
     for link in relation.links:
         parts.append(_sign(link))
-        parts.append(_side(link.right))
+        parts.append(_item(link.right))
     return " ".join(part for part in parts if part)
-
-
-def _side(expr: Expr) -> str:
-    return _braced(expr) if _listed(expr) else unparse(expr)
 
 
 def _sign(link: Link) -> str:

@@ -29,7 +29,7 @@ def _annotations(report: Report, choice: Choice) -> Iterator[str]:
     if report.stopped:
         yield _line("error", report.path, 1, 1, "stopped", report.stopped)
     elif report.vacuous:
-        yield _line("warning", report.path, 1, 1, "vacuous", wording.VACUOUS)
+        yield _line("warning", report.path, 1, 1, "vacuous", wording.vacuous(report))
 
 
 def _line(command: str, path: str, line: int, column: int, title: str, message: str) -> str:

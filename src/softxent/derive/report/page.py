@@ -49,7 +49,7 @@ def _document(report: Report, choice: Choice) -> Iterator[str]:
     if report.stopped:
         yield f'<p class="error"><b>STOPPED</b> {escape(report.stopped)}</p>'
     elif report.vacuous:
-        yield f'<p class="warning"><b>VACUOUS</b> {escape(wording.VACUOUS)}</p>'
+        yield f'<p class="warning"><b>VACUOUS</b> {escape(wording.vacuous(report))}</p>'
     yield "<ol>"
     lines = report.text.split("\n")
     for step in report.steps:

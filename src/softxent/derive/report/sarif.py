@@ -71,7 +71,7 @@ def _results(report: Report, choice: Choice) -> list[dict[str, Any]]:
         region = {"startLine": max(note.line, 1)}
         results.append(_result(note.rule, "note", note.message, report.path, region))
     if report.vacuous and not report.stopped:
-        results.append(_result("vacuous", "warning", wording.VACUOUS, report.path, None))
+        results.append(_result("vacuous", "warning", wording.vacuous(report), report.path, None))
     return results
 
 

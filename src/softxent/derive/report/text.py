@@ -64,7 +64,7 @@ def _document(report: Report, style: Style, everything: bool) -> Iterator[str]:
     if report.stopped:
         yield f"{place} {style('STOPPED', 'bold', 'red')} {report.stopped}"
     elif report.vacuous:
-        yield f"{place} {style('VACUOUS', 'bold', 'yellow')} {wording.VACUOUS}"
+        yield f"{place} {style('VACUOUS', 'bold', 'yellow')} {wording.vacuous(report)}"
 
 
 def _summary(reports: Sequence[Report], choice: Choice, style: Style) -> str:

@@ -10,7 +10,11 @@ from softxent.derive.verdicts import Report, Step, Verdict, Witness
 
 _SIGN = re.compile(r"\\[A-Za-z]+|:?=|[<>≤≥≠≈∈≡]")
 
-VACUOUS = "nothing to check: no equality was found. Were the formulas of this page lost?"
+VACUOUS = "nothing to check: no equality was found"
+LOST = "nothing to check: no equality was found. Were the formulas of this page lost?"
+_HOLES = re.compile(
+    r":[ \t]*\n\n+[A-Za-z]|\b(?:where|and|that|is|by|of|with)[ ]{2,}(?:and|is|are|the|where)\b"
+)
 DOCUMENT_RULES = {
     "vacuous": (
         "Nothing to check",
@@ -40,10 +44,18 @@ _ORDER = {
 }
 
 
+def vacuous(report: Report) -> str:
+    """Return that there was nothing to check; with a question where the prose has holes."""
+    holes = len(_HOLES.findall(report.text)) > 1 and ("$" in report.text or "\\" in report.text)
+    return LOST if holes else VACUOUS
+
+
 def witness(point: Witness) -> str:
     """Return `K = 3, e^z = (1, 2, 3), t = (0, 1, 0), i = 1: left 1/6, right 1/2`."""
     values = [f"{name} = {value}" for name, value in point.values.items()]
-    if point.k > 0 and "K" not in point.values:
+    # Without any index there is nothing that K could be the size of.
+    indexed = point.k > 1 or any("(" in value for value in point.values.values())
+    if indexed and "K" not in point.values:
         values.insert(0, f"K = {point.k}")
     return f"{', '.join(values)}: left {point.left}, right {point.right}"
 

@@ -32,7 +32,11 @@ _LATEX = re.compile(r"^[ \t]*\\(?:documentclass|begin\{document\}|section|usepac
 _HTML = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype html|html|head|body)\b", re.I)
 _NOTEBOOK = re.compile(r'\s*\{\s*"(?:cells|metadata|nbformat)"')
 _PYTHON = re.compile(r'^(?:#!.*python|from \w[\w.]* import |import \w+|def \w+\(|[rRuU]?""")', re.M)
-_MARKDOWN = re.compile(r"^#{1,6} |^```|\A---\r?\n", re.M)
+_MARKDOWN = re.compile(
+    r"^#{1,6} |^(?:```|~~~)|\A---\r?\n|^:{3,} ?\{|\{math\}`|\{\{[<%] ?/?\w|\{% ?\w"
+    r"|!\[[^\[\]\n]{0,200}\]\(",
+    re.M,
+)
 _RST = re.compile(r"^[ \t]*\.\. math::|:math:`", re.M)
 _DELIMITED = re.compile(r"\$[^\s$]|\$\$|\\[(\[]|\\begin\{|^```math|math/tex", re.M)
 

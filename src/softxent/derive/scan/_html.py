@@ -8,6 +8,7 @@ from html import unescape
 
 from softxent.derive.document import Formula, Pin
 from softxent.derive.scan import _markup
+from softxent.derive.scan._drawn import ADDRESS, drawn
 from softxent.derive.scan._macros import Macros
 from softxent.derive.scan._markup import Piece, Rules
 from softxent.derive.scan._view import Builder, View
@@ -18,9 +19,9 @@ _TOKEN = re.compile(
     r"|<[!?][^<>]*>"
 )
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_ATTRIBUTE = re.compile(r"""\b(class|type|alt|display)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_ATTRIBUTE = re.compile(r"""\b(class|type|alt|display|data-tex)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _ANNOTATION = re.compile(r"<annotation[^<>]*x-tex[^<>]*>([^<]*)</annotation")
-_STYLE = re.compile(r"\A\s*\{?\\(?:displaystyle|textstyle)(?![A-Za-z])\s*(.*?)\}?\s*\Z", re.DOTALL)
+_STYLE = re.compile(r"\A\s*(\{?)\\(?:displaystyle|textstyle)(?![A-Za-z])\s*")
 _SKIPPED = {"script", "style", "head", "pre", "code", "kbd", "textarea", "svg", "noscript", "math",
             "template", "button", "select", "iframe"}  # fmt: skip
 _BLOCKS = set(
@@ -35,7 +36,7 @@ _SPANS = re.compile(r"<(/?)(span|p|div|li|td)\b[^<>]*>")
 def read(text: str) -> Iterator[Piece]:
     """Return the pieces of an HTML page."""
     parts = list(_Page(text).parts())
-    macros = Macros("\n".join(part.text for part in parts if isinstance(part, View)))
+    macros = Macros("\n".join(part.text for part in parts if isinstance(part, View)), text)
     for part in parts:
         if isinstance(part, View):
             yield from _markup.read(part, RULES, macros)
@@ -50,6 +51,7 @@ class _Page:
         self.absent: set[str] = set()
         self.depth = 0  # of lists
         self.display = False  # KaTeX says so around the formula
+        self.emphasised = False  # an <em> is open that was a subscript
 
     def parts(self) -> Iterator[View | Formula | Pin]:
         at = 0
@@ -90,12 +92,25 @@ class _Page:
             if name in ("ul", "ol"):
                 self.depth = max(0, self.depth + (-1 if token["close"] else 1))
             self._mark("", start)
+        elif name in ("em", "i"):
+            self._emphasis(token)
         elif token["close"]:
             pass
         elif name == "span" and "katex-display" in kind:
             self.display = True
         elif name == "span" and "katex-html" in kind:
             at = self._behind_span(at)
+        elif name == "span" and values.get("data-tex"):
+            offset = token.start("attributes") + token["attributes"].find(values["data-tex"])
+            at = self._behind_span(at)
+            end = offset + len(values["data-tex"])
+            return self._formula(offset, end, token.start(), at, False), at
+        elif name == "img" and (address := ADDRESS.search(token["attributes"])):
+            offset = token.start("attributes")
+            tex = self.whole.cut(offset + address.start("query"), offset + address.end("query"))
+            tex = drawn(tex.sub(_ENTITY, _character))
+            if tex.text:
+                return Formula(tex.text, tex.places(), False, start, at), at
         elif name == "img" and "mwe-" not in kind and re.search(r"\b(?:la)?tex\b", kind, re.I):
             where = token["attributes"].find(values.get("alt", "\0"))
             offset = token.start("attributes") + where
@@ -104,6 +119,17 @@ class _Page:
         elif name in _SKIPPED and not token["attributes"].endswith("/"):
             return self._skip(token, values)
         return None, at
+
+    def _emphasis(self, token: re.Match[str]) -> None:
+        """Restore the `_` of `y_i = z_i` that Markdown took for emphasis: `y<em>i = z</em>i`."""
+        before = self.text[max(0, token.start() - 1) : token.start()]
+        behind = self.text[token.end() : token.end() + 1]
+        if not token["close"] and (before.isalnum() or before in ("}", ")")) and behind.strip():
+            self.emphasised = True
+            self.build.put("_", token.start())
+        elif token["close"] and self.emphasised:
+            self.emphasised = False
+            self.build.put("_", token.start())
 
     def _skip(self, token: re.Match[str], values: dict[str, str]) -> tuple[Formula | None, int]:
         name, at = token["name"].lower(), token.end()
@@ -128,8 +154,10 @@ class _Page:
         if decode:
             tex = tex.sub(_ENTITY, _character)
         styled = _STYLE.match(tex.text)
-        if styled:
-            tex = tex.cut(*styled.span(1))
+        if styled:  # {\displaystyle x = y} of Wikipedia
+            tex = tex.cut(styled.end(), len(tex.text)).strip()
+            if styled[1] and tex.text.endswith("}"):
+                tex = tex.cut(0, len(tex.text) - 1)
         tex = tex.strip()
         return Formula(tex.text, tex.places(), display, opening, end) if tex.text else None
 

@@ -13,14 +13,21 @@ from softxent.derive.scan._view import Builder, View
 
 _DEFINITION = re.compile(
     r"\\(?:(?:re|provide)?newcommand|providecommand|def|gdef|DeclareMathOperator|let)(?![A-Za-z])\*?"
-    r"\s*\{?\s*\\(?P<name>[A-Za-z]+)\s*\}?(?:\[(?P<count>\d)\])?(?:\[(?P<first>[^\[\]]*)\])?"
-    r"(?P<hashes>(?:\#\d)*)\s*=?\s*(?P<same>\\[A-Za-z]+)?"
+    r"\s{0,20}\{?\s{0,20}\\(?P<name>[A-Za-z]+)\s{0,20}\}?\s{0,20}(?:\[(?P<count>\d)\])?"
+    r"(?:\[(?P<first>[^\[\]]*)\])?(?P<hashes>(?:\#\d)*)\s{0,20}=?\s{0,20}(?P<same>\\[A-Za-z]+)?"
 )
 _USE = re.compile(r"\\([A-Za-z]+)")
 _ARGUMENT = re.compile(r"\s*(?:(\{)|(\\[A-Za-z]+|\\.|[^\s\\{}]))", re.DOTALL)
 _OPTIONAL = re.compile(r"\s*\[([^\[\]]*)\]")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _HASH = re.compile(r"#(\d)")
+_CONFIGURATION = re.compile(r"""\b[mM]acros["']?\s{0,9}[:=]\s{0,9}\{""")
+_ENTRY = re.compile(
+    r"""[\s,]*(?://[^\n]*\s*)?["']?\\{0,4}(?P<name>[A-Za-z]{1,40})["']?\s{0,9}:\s{0,9}(?:\[\s{0,9})?"""
+    r"""(?P<quote>["'])(?P<body>(?:\\.|(?!(?P=quote))[^\\\n]){0,500})(?P=quote)"""
+    r"""(?:\s{0,9},\s{0,9}(?P<count>\d)\s{0,9}\]|\s{0,9}\])?"""
+)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _ROUNDS = 8  # macros that use macros that use ...
 _LONGEST = 20_000  # characters of an expanded formula: longer ones are left as they are
 _BODY = 4_000  # characters of a macro's body
@@ -38,10 +45,14 @@ class Macro(NamedTuple):
 class Macros:
     """The abbreviations that a document defines."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, page: str = "") -> None:
+        """Read the definitions of a text; page: where else settings of MathJax may stand."""
         self.known: dict[str, Macro] = {}
         if "\\def" in text or "command" in text or "\\Declare" in text or "\\let" in text:
             self.known = {name: macro for name, macro, _ in _definitions(text)}
+        page = page or text
+        if "acros" in page:
+            self.known = dict(_configured(page)) | self.known
 
     def expand(self, tex: View) -> View:
         """Return the TeX without definitions, and with what they stand for."""
@@ -130,6 +141,18 @@ def _definitions(text: str) -> Iterator[tuple[str, Macro, tuple[int, int]]]:
             # One that uses itself would never end.
             if not re.search(rf"\\{found['name']}(?![A-Za-z])", body):
                 yield found["name"], Macro(body, count, found["first"]), (found.start(), end)
+
+
+def _configured(text: str) -> Iterator[tuple[str, Macro]]:
+    r"""Yield what a page sets up for MathJax or KaTeX: `macros: {R: "\\mathbb{R}"}`."""
+    for block in _CONFIGURATION.finditer(text):
+        at = block.end()
+        while entry := _ENTRY.match(text, at):
+            at = entry.end()
+            body = _ESCAPED.sub(r"\1", entry["body"])
+            holes = [int(number) for number in _HASH.findall(body)]
+            if not re.search(rf"\\{entry['name']}(?![A-Za-z])", body):
+                yield entry["name"], Macro(body, int(entry["count"] or max(holes, default=0)))
 
 
 def _without_definitions(tex: View) -> View:

@@ -7,6 +7,7 @@ leaves `&lt;` in a formula; a display in a quotation has `> ` before each line.
 from __future__ import annotations
 
 import re
+from html import unescape
 
 from softxent.derive.scan._view import View
 
@@ -15,21 +16,10 @@ _MARKDOWN = re.compile(r"\\_(?=[\w{\\(])|\\\*|\\\\\\\\")
 _BRACES = re.compile(r"\\\\[{}]")
 _QUOTED = re.compile(r"(?<=\n)[ \t]*>[ \t]?")
 _COMMENT = re.compile(r"(?<!\\)%[^\n]*\n")
-_ENTITY = re.compile(r"&(?:amp|lt|gt);")
-_ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_BREAK = re.compile(r"<br\s{0,9}/?>")
 _LIQUID = re.compile(r"\{%-?\s*(?:end)?raw\s*-?%\}")
-_WORDPRESS = re.compile(r"\Alatex\s")
-# Words are no prose inside these.
-_WORDS = re.compile(
-    r"\\(?:text[a-z]*|mathrm|mathit|mathsf|mbox|hbox|operatorname\*?|tag\*?|label|intertext|"
-    r"shortintertext|begin|end)\s*\{[^{}]*\}|\\[A-Za-z]+"
-)
-_SMALL_WORD = re.compile(
-    r"(?:^|(?<=[\s,.;]))(?:the|is|are|of|and|that|we|to|in|with|this|which|it|as|by|or|not|you|on|be"
-    r"|have|was|der|die|und|ist|el|los|que|les|est|pour)(?=[\s,.;]|$)"
-)
-_OTHER_SCRIPT = re.compile("[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af\u0400-\u04ff]{2,}")
-_BLANK = re.compile(r"\n[ \t\r]*\n")
+_WORDPRESS = re.compile(r"\Alatex\s|&(?:amp;)?(?:s|bg|fg)=[-\w]{1,20}\s*\Z")
 
 
 def undo(tex: View, *, doubled: bool, markdown: bool, quoted: bool) -> View:
@@ -44,7 +34,9 @@ def undo(tex: View, *, doubled: bool, markdown: bool, quoted: bool) -> View:
         tex = tex.sub(_LIQUID, lambda found: "")
         tex = tex.sub(_COMMENT, lambda found: "\n")
     if "&" in tex.text:
-        tex = tex.sub(_ENTITY, lambda found: _ENTITIES[found.group()])
+        tex = tex.sub(_ENTITY, _character)
+    if "<br" in tex.text:
+        tex = tex.sub(_BREAK, lambda found: " ")
     if doubled:
         # Two are one, four are a row's end; two before a space can only be a row's end.
         tex = tex.sub(_DOUBLED, lambda found: found.group()[len(found.group()) // 2 :])
@@ -59,15 +51,6 @@ def undo(tex: View, *, doubled: bool, markdown: bool, quoted: bool) -> View:
     return tex.strip()
 
 
-def is_prose(text: str, *, inline: bool) -> bool:
-    """Whether what stands between two delimiters is a sentence: then they are no pair."""
-    if len(text) < 3:
-        return False
-    plain = _WORDS.sub("", text)
-    small = len(_SMALL_WORD.findall(plain))
-    if inline and small and not re.search(r"[\\^_=]", text):
-        return True
-    other = sum(len(found) for found in _OTHER_SCRIPT.findall(plain))
-    if small >= 2 or other >= (3 if inline else 8):
-        return True
-    return bool(_BLANK.search(plain)) and len(re.findall(r"(?<=\s)[A-Za-z]{3,}(?=\s)", plain)) >= 8
+def _character(found: re.Match[str]) -> str | None:
+    character = unescape(found.group())
+    return None if character == found.group() else character.replace("\u00a0", " ")

@@ -9,30 +9,25 @@ from softxent.derive.core import Defined, Element, Free, Partial, Quantity, Real
 from softxent.derive.trees import (
     Applied,
     Call,
-    Derivative,
     Expr,
     Product,
     Sum,
     Symbol,
     Transpose,
 )
+from softxent.derive.understand import scalars
 from softxent.derive.understand.letters import (
     GREEK,
     Letters,
     bare,
-    base_name,
-    is_bold,
     is_word,
 )
-from softxent.derive.understand.outline import Outline
+from softxent.derive.understand.outline import Outline, Statement
 from softxent.derive.understand.quantities import Quantities
 from softxent.derive.understand.sets import Sets
+from softxent.derive.understand.symbols import FUNCTION_LETTERS, is_bold
 from softxent.derive.understand.translate import Translator
 from softxent.derive.understand.values import Unreadable, Value, scalar
-
-_FUNCTION_LETTERS = frozenset(
-    "f g h F G H u v \\phi \\varphi \\psi \\Phi \\Psi \\sigma \\Sigma".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +77,18 @@ class Book:
         self.partly: set[str] = set()
         """Quantities of which only single elements are defined: z_1 = ..."""
         self.extra: dict[str, Quantity] = {}
+        self.last: dict[str, tuple[str, Expr]] = {}
+        """Quantities whose last element has a formula of its own: the size, and that."""
+        self.labels: dict[str, int] = {}
+        """One-hot quantities that stand for class labels, with how many indices they have."""
         self.cores: dict[str, tuple[str, int]] = {}
+        self.loose: set[tuple[str, int]] = set()
+        """Quantities, and the statements that speak of them as if nothing defined them."""
         self.quantities = Quantities(self)
         self.final = False
         self._counted = 0
+        self._inlining: list[Function] = []
+        self._scalars: dict[tuple[int, int, int], frozenset[str]] = {}
 
     # ------------------------------------------------------------------ asked by Translator
     def tex(self, tree: Expr) -> str:
@@ -113,12 +116,18 @@ class Book:
         """Whether the text gives a name that we know a meaning of its own."""
         return self.defined(name, arity)
 
+    def lost_index(self, name: str) -> bool:
+        """Whether a letter has an index wherever the text uses it, but for one place."""
+        if not name.islower() or name in self.letters.bold:
+            return False
+        return bool(self.letters.arities.get(name)) and self.letters.bare_uses.get(name, 0) == 1
+
     def rank(self, name: str, given: int, bold: bool = False) -> int:
         """Return how many indices a quantity has that is written with so many.
 
         bold: written as a vector or matrix, so that it is no number.
         """
-        if self.plain and not given and not bold and name not in self.letters.bold:
+        if self.plain and not given and not bold:
             return 0
         known = set(self.letters.arities.get(name, ()))
         known |= {arity for other, arity in self.definitions if other == name}
@@ -152,13 +161,30 @@ class Book:
         before = [one for one in found if one.number <= number]
         return before[-1] if before else found[0]
 
-    def function(self, name: str, number: int) -> Function | None:
-        """Return the function of numbers that a name is."""
-        found = self.functions.get(name)
+    def function(self, name: str, number: int, count: int) -> Function | None:
+        """Return the function of so many numbers that a name is."""
+        found = [one for one in self.functions.get(name, ()) if len(one.parameters) == count]
         if not found:
             return None
         before = [one for one in found if one.number <= number]
+        if before and self._family_since(name, before[-1].number, number):
+            return None
         return before[-1] if before else found[0]
+
+    def _family_since(self, name: str, first: int, number: int) -> bool:
+        """Whether a name has become a family in the meantime: g(z_i) = z_i - max(z)."""
+        return any(
+            one.kind == "family" and first < one.number <= number
+            for (known, _), several in self.definitions.items()
+            if known == name
+            for one in several
+        )
+
+    def called(self, name: str) -> bool:
+        """Whether the text defines what a name with a bracket is."""
+        if name in self.functions or name in self.letters.index_called:
+            return True
+        return any(known == name or known.startswith(f"{name}|") for known, _ in self.definitions)
 
     def family(self, name: str, number: int) -> Definition | None:
         r"""Return the definition of a family such as \sigma(z_j)."""
@@ -173,7 +199,7 @@ class Book:
         self, name: str, indices: tuple[Expr, ...], number: int, arguments: tuple[Expr, ...]
     ) -> bool:
         """Whether a name with a bracket is a quantity that is defined with one: E(y, t)."""
-        found = self.definition(name, len(indices), number)
+        found = self.definition(name, self.rank(name, len(indices)), number)
         if found is None or len(found.arguments) != len(arguments):
             return False
         inner = [bare(argument) for argument in arguments]
@@ -187,7 +213,7 @@ class Book:
         self, name: str, given: int, number: int, arguments: tuple[Expr, ...]
     ) -> dict[str, str]:
         """Return which of its arguments a quantity is called with instead of its own."""
-        found = self.definition(name, given, number)
+        found = self.definition(name, self.rank(name, given), number)
         if found is None or len(found.arguments) != len(arguments):
             return {}
         renames: dict[str, str] = {}
@@ -242,13 +268,16 @@ class Book:
             return False
         argument = bare(tree.arguments[0])
         if indices:
-            return True
+            whole = isinstance(argument, Symbol) and is_bold(argument)
+            return not whole or name in self.letters.arities
         plain = isinstance(argument, Symbol)
         if self.variable_of_derivative(name) and plain:
             return False
         if self.defined(name, 0) or name in self.letters.sizes or name in self.letters.bound:
             return True
-        if name in _FUNCTION_LETTERS or is_word(tree.head.name):
+        if tree.head in argument.walk():
+            return True  # v (z - v r)
+        if name in FUNCTION_LETTERS or is_word(tree.head.name):
             return False
         if tree.head.name in GREEK or name in self.letters.alone or self.known(name):
             return True
@@ -272,7 +301,7 @@ class Book:
             return "sigmoid"
         return "softmax" if word else None
 
-    def coefficient(self, name: str, power: int) -> str:
+    def coefficient(self, name: str, power: int | str) -> str:
         """Return the name of a coefficient of an unknown function."""
         core = f"{name}·{power}"
         self.extra[core] = Free((), "rational")
@@ -280,81 +309,40 @@ class Book:
 
     def inlined(self, t: Translator, function: Function, values: list[Value]) -> Value:
         """Return a function's body with its arguments put in."""
+        if any(one is function for one in self._inlining):
+            raise Unreadable(function.name, "a function that is defined by itself")
         before = t.parameters, t.bound, t.scalars
         t.parameters = list(zip(function.parameters, values, strict=True))
         t.bound, t.scalars = {}, frozenset()
+        self._inlining.append(function)
         try:
             return t.value(function.body)
         finally:
+            self._inlining.pop()
             t.parameters, t.bound, t.scalars = before
 
-    def slope(self, t: Translator, function: Function, real: Real) -> Real:
-        """Return f'(x): the derivative of the body by its parameter, at x."""
+    def slope(self, t: Translator, function: Function, real: Real, order: int = 1) -> Real:
+        """Return f'(x) or a higher one: the derivative of the body by its parameter, at x."""
         if not isinstance(real, Element):
             self._counted += 1
             name = f"·argument{self._counted}"
             self.extra[name] = Defined((), (), real)
             t.quantities[name] = None
             real = Element(name)
-        return Partial(self._body(t, function, [real]), real)
+        body = self._body(t, function, [real])
+        for _ in range(order):
+            body = Partial(body, real)
+        return body
 
     def _body(self, t: Translator, function: Function, reals: list[Real]) -> Real:
         return self.inlined(t, function, [scalar(real) for real in reals]).number()
 
-    def scalars(self, trees: list[Expr]) -> frozenset[str]:
-        """Return the letters that are numbers in a statement, though vectors elsewhere.
-
-        In sigma(x) = 1 / (1 + e^{-x}) the x is any number, whatever x is in w^T x.
-        """
-        out: set[str] = set()
-        for tree in trees:
-            for node in tree.walk():
-                if not isinstance(node, Applied):
-                    continue
-                name, indices = self.letters.split(node.head)
-                function = self.functions.get(name)
-                generic = not function and name in _FUNCTION_LETTERS and not self.known(name)
-                if indices or not (generic or (function and self._of_numbers(function[-1]))):
-                    continue
-                for argument in node.arguments:
-                    if isinstance(argument, Symbol) and not argument.subs and not argument.sups:
-                        if not is_bold(argument):
-                            out.add(base_name(argument))
-        if out:
-            for tree in trees:
-                for node in tree.walk():
-                    if isinstance(node, Transpose) and isinstance(node.of, Symbol):
-                        out.discard(base_name(node.of))
-        return frozenset(out) | self._variables(trees)
-
-    def _variables(self, trees: list[Expr]) -> set[str]:
-        """Return what a formula without any other vector is differentiated by."""
-        vectors: set[str] = set()
-        found: set[str] = set()
-        for tree in trees:
-            for node in tree.walk():
-                if isinstance(node, Symbol) and not is_word(node.name):
-                    name, indices = self.letters.split(node)
-                    if indices or is_bold(node) or self.rank(name, 0):
-                        vectors.add(name)
-                if isinstance(node, Derivative) and node.of is not None:
-                    inside = {base_name(n) for n in node.of.walk() if isinstance(n, Symbol)}
-                    for by in node.by:
-                        if isinstance(by, Symbol) and not by.subs and not is_bold(by):
-                            if base_name(by) in inside:
-                                found.add(base_name(by))
-        return found if vectors <= found else set()
-
-    def _of_numbers(self, function: Function) -> bool:
-        """Whether a function takes a number: nothing else in its body is a vector."""
-        for node in function.body.walk():
-            if isinstance(node, Transpose):
-                return False
-            if isinstance(node, Symbol) and node not in function.parameters:
-                name, indices = self.letters.split(node)
-                if self.rank(name, len(indices)) > len(indices):
-                    return False
-        return True
+    def scalars(self, statement: Statement) -> frozenset[str]:
+        """Return the letters that are numbers in a statement, though vectors elsewhere."""
+        key = statement.number, len(self.functions), len(statement.sides)
+        if key not in self._scalars:
+            self._scalars[key] = scalars.of(self, [side.tree for side in statement.sides])
+        return self._scalars[key]
 
     def restore(self, sets: Sets) -> None:
         """Go back to an earlier state of the index sets."""

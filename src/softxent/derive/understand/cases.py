@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from softxent.derive.trees import Ellipsis, Expr, Relation, Symbol, Tuple
+from softxent.derive.trees import Ellipsis, Expr, Relation, Row, Symbol, Tuple
 from softxent.derive.understand.letters import GREEK, bare
 from softxent.derive.understand.outline import Condition
 
 _OPPOSITE = {"eq": "neq", "neq": "eq"}
 _RELATIONS = {"=": "eq", "neq": "neq", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge"}
+_LETTER = r"\$?(?P<{}>[a-z])\$?"
+_UNLIKE = (
+    r"!=|≠|\\neq?|<>|(?:is|are) not (?:equal(?: to)?|the same(?: as)?)|does not equal|"
+    r"differs? from|(?:is|are) (?:different(?: from)?|distinct(?: from)?|unequal(?: to)?)"
+)
+_ALIKE = (
+    r"==?|(?:is|are) (?:equal(?: to)?|the same(?: as)?|identical(?: to)?)|equals|coincides? with"
+)
+_SPOKEN = (
+    re.compile(
+        r"\b(?:if|when|case\s*\d*\s*[:.]?|for|where)\s+(?:the case\s+)?(?:the ind(?:ex|ices)\s+)?"
+        rf"{_LETTER.format('left')}\s*(?:(?P<unlike>{_UNLIKE})|{_ALIKE})\s*"
+        rf"{_LETTER.format('right')}(?![A-Za-z$])",
+        re.I,
+    ),
+    re.compile(
+        r"\b(?:if|when|case\s*\d*\s*[:.]?|for|where)\s+(?:both\s+)?(?:the ind(?:ex|ices)\s+)?"
+        rf"{_LETTER.format('left')}\s+and\s+{_LETTER.format('right')}\s+"
+        rf"(?:(?P<unlike>{_UNLIKE}|differ|do not coincide)|{_ALIKE}|coincide|agree)(?![A-Za-z])",
+        re.I,
+    ),
+)
 _LOWERED = re.compile(r"_\s*(\{[^{}]*\}|\\?[A-Za-z]+)")
 
 
@@ -20,6 +42,7 @@ class Cases:
     def __init__(self, formulas: Iterable[str]) -> None:
         self._conditions: tuple[Condition, ...] = ()
         self._treated: set[tuple[str, frozenset[str]]] = set()
+        self._mentioned: Condition | None = None
         self._indices = set("ijklmnopqrs")
         for tex in formulas:
             for lowered in _LOWERED.findall(tex):
@@ -41,11 +64,37 @@ class Cases:
         kept = tuple(one for one in self._conditions if one.letters() != letters)
         self._conditions = (*kept, condition)
         self._treated.add((condition.relation, letters))
+        self._mentioned = None
+
+    def mention(self, condition: Condition | None) -> None:
+        """Note a condition that the text speaks of without opening a case; None: no more."""
+        self._mentioned = condition
+
+    def settle(self) -> None:
+        """Decide, where a display begins, what a condition spoken of before it means.
+
+        "The entries off the diagonal, $i \\neq j$, are" leaves the case of i = j.
+        """
+        condition, self._mentioned = self._mentioned, None
+        if condition is not None:
+            opposite = _OPPOSITE.get(condition.relation)
+            letters = condition.letters()
+            if any(
+                (one.relation, one.letters()) == (opposite, letters) for one in self._conditions
+            ):
+                self.open(condition)
+
+    def otherwise(self) -> None:
+        """Open the opposite of the case that is open."""
+        for one in self._conditions[-1:]:
+            if one.relation in _OPPOSITE:
+                self.open(Condition(_OPPOSITE[one.relation], one.left, one.right))
 
     def close(self) -> None:
         """Close all cases."""
         self._conditions = ()
         self._treated = set()
+        self._mentioned = None
 
     def both(self) -> bool:
         """Whether both cases of what is open have been treated."""
@@ -54,11 +103,41 @@ class Cases:
             for relation, letters in self._treated
         )
 
+    def of_row(self, row: Row) -> tuple[Condition, ...]:
+        """Return the conditions that a row of a display says of itself."""
+        out: list[Condition] = []
+        for relation in row.relations[1:]:
+            condition = self.condition(relation)
+            if condition is not None:
+                out.append(condition)
+        for remark in row.remarks:
+            if re.search(r"\b(both|and)\b", remark.text) and len(remark.formulas) > 1:
+                continue
+            if re.search(r"\b(if|when|for|where|since|because|as|case)\b", remark.text, re.I):
+                for relation in remark.formulas:
+                    condition = self.condition(relation)
+                    if condition is not None:
+                        out.append(condition)
+        return tuple(out)
+
     def held(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
         """Return all the conditions that hold, where a row has these of its own."""
         conditions = tuple(dict.fromkeys(conditions))
         own = {condition.letters() for condition in conditions}
         return (*(one for one in self._conditions if one.letters() not in own), *conditions)
+
+
+def spoken(text: str, start: int) -> Iterator[tuple[Condition, str, str]]:
+    """Yield the conditions said in words, "if i equals j", that end behind some place of a text.
+
+    With each comes what stands before it and behind it.
+    """
+    for pattern in _SPOKEN:
+        for match in pattern.finditer(text):
+            if match.end() > start:
+                relation = "neq" if match["unlike"] else "eq"
+                condition = Condition(relation, Symbol(match["left"]), Symbol(match["right"]))
+                yield condition, text[: match.start("left")].rstrip("$"), text[match.end() :]
 
 
 def condition_of(relation: Relation) -> Condition | None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 
 _OPENS = re.compile(
-    r"(?:^|[.:;,!?]\s*|\n\s*|\b(?:and|now|so|then|first|second|secondly|otherwise|also|but|that)\b,?\s+)"
+    r"(?:^|[.:;,!?]\s*|\n\s*|\b(?:and|now|so|then|first|second|secondly|otherwise|also|but|that|while|whereas|"
+    r"however|else|yet|meanwhile|on the other hand|similarly|likewise|et|und|y)\b,?\s+)"
     r"(?:now,?\s+|then,?\s+|first,?\s+|next,?\s+|consider\s+|take\s+|the\s+|so\s+|\()*"
     r"(?:if|when|whenever|for|case|in (?:the |that )?case(?: where| when| of| that)?|"
-    r"suppose(?: that)?|assume(?: that)?|assuming(?: that)?|let|where|with|provided(?: that)?)"
+    r"suppose(?: that)?|assume(?: that)?|assuming(?: that)?|let|where|with|provided(?: that)?|"
+    r"wenn|falls|für|im fall|fall|si|pour|lorsque|quand|cas où|cas|cuando|para|caso|se|quando)"
     r"(?:\s+(?:the|we have|is|are|both|all|indices|classes|case|cases|where|when|of|that))*"
     r"\s*[:(,]?\s*$",
     re.I,
 )
-_CASE = re.compile(r"\bcase\b[^.!?]{0,40}$", re.I)
+_CASE = re.compile(r"\b(?:case|cas|caso|fall|falle)\b[^.!?]{0,40}$", re.I)
 _NUMBERED = re.compile(
     r"^[\s>*_•‣◦–\-]*(?:\(?(?:[0-9]{1,2}|[ivx]{1,3}|[a-z])[.):]\s*)?"
     r"(?:case\s*(?:[0-9]{1,2}|[ivx]{1,3}|[a-z])?\s*[.:)–\-]*)?[\s*_(:]*$",
@@ -24,6 +26,11 @@ _LOOSE = re.compile(
 )
 _NEVER = re.compile(
     r"\b(both|splitting|split|since|because|as|whether|not necessarily|or)\b[^.]{0,30}$", re.I
+)
+_OTHERWISE = re.compile(
+    r"(?:^|[.\n])[\s>*_•–-]*(?:otherwise|else|if not|in (?:the|all) other cases?|sonst|sinon|"
+    r"иначе|否则)\b[^.$]*$",
+    re.I,
 )
 _MENTION = re.compile(
     r"^\s*(?:and\s+(?:0|zero|1|one)|,?\s*(?:0|zero|1|one)\b|otherwise|case from|term\b|part\b)",
@@ -36,6 +43,15 @@ _STRONG = re.compile(
     r"in one (?:formula|equation|expression|line)|written as one|bring\w* .{0,20}together)\b",
     re.I,
 )
+_ANEW = re.compile(
+    r"(?:^|[.\n]\s*)(?:(?:for )?example\b|another\b|alternativ|or\b|exercise\b|construct\b|"
+    r"beispiel\b|exemple\b|ejemplo\b|instead\b|now (?:consider|take|let))|"
+    r"(?:\*\*|__|</b>|</strong>|\\textbf\{[^}]*\})\s*[:：]\s*$|"
+    r"\b(?:another|different|second|other) (?:example|definition|loss|function|choice|version)\b",
+    re.I,
+)
+_FOREIGN = re.compile(r"[\u0400-\u04ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_FOREIGN_BOTH = re.compile(r"或|和|及|两种|または|とき以外|또는|\bи\b|или|否则|其他")
 _WEAK = re.compile(r"\b(thus|therefore|hence|finally|so|consequently|it follows|now|∴)\b", re.I)
 
 _ONE_HOT = re.compile(
@@ -45,7 +61,8 @@ _ONE_HOT = re.compile(
     r"\b(?:only|exactly)\s+one\b[^.]{0,40}\b(?:is|equals?|=|being|be)\s*\$?(?:1|one)\b|"
     r"=\s*1\$?\s*(?:only\s+)?for\s+(?:exactly|only)\s+one\b|"
     r"=\s*1\$?\s*only\s+(?:for|if|when)\b|"
-    r"\ball\s+(?:the\s+)?other\w*[^.]{0,40}(?:0|zero)\b",
+    r"\ball\s+(?:the\s+)?other\w*[^.]{0,40}(?:0|zero)\b|"
+    r"独热|独热编码|ワンホット|원[- ]?핫|унитарн\w+ код",
     re.I,
 )
 _SUM_ONE = re.compile(
@@ -60,6 +77,28 @@ _ABOUT_TARGET = re.compile(
 )
 _ABOUT_OUTPUT = re.compile(
     r"\b(outputs?|softmax|predict\w*|estimat\w*|network|neurons?|logits?|squash\w*)\b", re.I
+)
+_FEW = re.compile(
+    r"\b(?:only\s+|exactly\s+)?(?:(?P<two>two|2|\$2\$)|three|3|\$3\$)[\s-]+(?:\w+\s+)?"
+    r"(?:class|classes|units|outputs|categories|neurons|labels|nodes|inputs|logits|scores|"
+    r"components|options|elements)\b|(?P<binary>\bbinary\b)|"
+    r"\$\s*[A-Za-z]\s*=\s*(?:(?P<equal>2)|3)\s*\$",
+    re.I,
+)
+_NOT = re.compile(
+    r"(?:\b(?:not|never|without|cannot|neither|nor|no need)\b|n[’']t\b)"
+    r"(?:(?!\b(?:and|but|since|because|while)\b)[^.,;:]){0,60}$",
+    re.I,
+)
+_TRUE = (
+    r"(?:correct|true|target|actual|ground[\s-]truth|gold|right|labell?ed)\s+"
+    r"(?:class|label|category|word|token|output|one|answer|index)"
+)
+_TRUE_CLASS = re.compile(
+    r"\$\s*(?P<before>[A-Za-z])\s*\$,?\s+(?:is|denotes|being|be|stands for|represents|indexes|"
+    r"indicates|as)\s+(?:the\s+)?(?:(?:index|label|position|number|id)\s+(?:of|for)\s+)?(?:the\s+)?"
+    rf"{_TRUE}\b|\b{_TRUE},?\s+(?:is\s+|be\s+|index\s+)?\$\s*(?P<after>[A-Za-z])\s*\$",
+    re.I,
 )
 _SINGLE = re.compile(
     r"\b(?:a\s+)?(?:single|one)\s+(?:training\s+)?(?:example|sample|data\s*point|instance|"
@@ -107,11 +146,17 @@ def opens_case(before: str, after: str, boxed: bool, first: bool) -> bool:
     """
     if _MENTION.match(after):
         return False
-    sentence = _SENTENCE.split(before)[-1]
+    sentence = re.sub(r"\*+|\b_+|_+\b", "", _SENTENCE.split(before)[-1])
+    if _FOREIGN.search(sentence + after.split("$")[0]):
+        return not _FOREIGN_BOTH.search(sentence + after.split("$")[0])
+    if re.match(r"\s*:\s*$", after.split("$")[0]) and re.search(r"\bwhere\s*$", sentence, re.I):
+        return True
     if first or _NUMBERED.match(sentence.split("\n")[-1]):
         return True
     if _NEVER.search(sentence):
         return False
+    if _OTHERWISE.search(sentence):
+        return True
     if len(sentence) > 160:
         sentence = sentence[-160:]
     starts = sentence.lstrip(" >*_•‣◦–-")
@@ -126,11 +171,26 @@ def opens_case(before: str, after: str, boxed: bool, first: bool) -> bool:
     return lead or bool(_CASE.search(sentence)) or (boxed and bool(_LOOSE.search(sentence)))
 
 
+def otherwise(text: str) -> bool:
+    """Whether the last sentence of a text turns to the opposite of the open case."""
+    return bool(_OTHERWISE.search(text.rstrip()))
+
+
+def mentions_case(before: str, after: str) -> bool:
+    """Whether `j = k` in the text, which opens no case, may say where the next formula holds."""
+    return not _MENTION.match(after) and not re.search(r"\b(?:both|or)\s*$", before, re.I)
+
+
 def closes(text: str) -> str:
     """Return "strong", "weak" or "" for the words before a formula."""
     if _STRONG.search(text):
         return "strong"
     return "weak" if _WEAK.search(text) else ""
+
+
+def begins_anew(text: str) -> bool:
+    """Whether what follows may use names for other things than what stands before."""
+    return bool(_ANEW.search(text))
 
 
 def sentences(text: str) -> list[tuple[int, str]]:
@@ -147,15 +207,27 @@ def assumptions(sentence: str) -> list[tuple[str, int]]:
     """Return what a sentence assumes of targets, and where in it."""
     out = []
     one_hot = _ONE_HOT.search(sentence)
+    if one_hot and _NOT.search(sentence[: one_hot.start()]):
+        one_hot = None
     if one_hot:
         out.append(("one-hot", one_hot.start()))
     total = _SUM_ONE.search(sentence)
-    if total and not one_hot:
+    if total and not one_hot and not _NOT.search(sentence[: total.start()]):
         out.append(("sum-to-one", total.start()))
     single = _SINGLE.search(sentence)
     if single and re.search(r"\b(for|consider|assume|of|on|with|per|suppose)\b", sentence, re.I):
         out.append(("size-one", single.start()))
+    few = _FEW.search(sentence)
+    if few:
+        two = few["two"] or few["binary"] or few["equal"]
+        out.append(("size-two" if two else "size-three", few.start()))
     return out
+
+
+def true_classes(sentence: str) -> list[tuple[str, int]]:
+    """Return the letters that a sentence gives the true class, and where."""
+    found = _TRUE_CLASS.finditer(sentence)
+    return [(match["before"] or match["after"], match.start()) for match in found]
 
 
 def about_targets(sentence: str) -> bool:

@@ -22,7 +22,7 @@ from softxent.derive.trees import (
 )
 from softxent.derive.understand.values import Unreadable
 
-_LETTER = Symbol("·e")
+LETTER = Symbol("·e")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,10 @@ def product_of(tree: Product) -> Expr:
 
 
 def vector_of(tree: Tuple | Matrix) -> Vector:
-    """Return the vector that a list with dots stands for."""
+    """Return the vector that a list with dots stands for, or a matrix of one row or column."""
     if isinstance(tree, Matrix):
-        if all(len(row) == 1 for row in tree.rows):
-            items = tuple(row[0] for row in tree.rows)
-        elif len(tree.rows) == 1:
-            items = tree.rows[0]
-        else:
-            raise Unreadable("matrix", "a matrix written by its entries", tree.span)
+        column = all(len(row) == 1 for row in tree.rows)
+        items = tuple(row[0] for row in tree.rows) if column else tree.rows[0]
     else:
         items = tree.items
     at = next((n for n, item in enumerate(items) if isinstance(item, Ellipsis)), None)
@@ -72,7 +68,7 @@ def vector_of(tree: Tuple | Matrix) -> Vector:
     if found is None:
         raise Unreadable("\\dots", "what the dots stand for is not clear", tree.span)
     of, _, upper = found
-    return Vector(_LETTER, upper, of, span=tree.span)
+    return Vector(LETTER, upper, of, span=tree.span)
 
 
 def _folded(terms: list[Expr], at: int, kind: str, tree: Expr) -> list[Expr]:
@@ -84,10 +80,13 @@ def _folded(terms: list[Expr], at: int, kind: str, tree: Expr) -> list[Expr]:
         if found is None:
             continue
         of, lower, upper = found
-        follow = all(put(of, lower + n) == _plain(terms[start + n]) for n in range(1, at - start))
+        follow = all(
+            put(of, Number(Fraction(lower + n))) == _plain(terms[start + n])
+            for n in range(1, at - start)
+        )
         if not follow:
             continue
-        over = Over((_LETTER,), "=", Number(Fraction(lower)), upper)
+        over = Over((LETTER,), "=", Number(Fraction(lower)), upper)
         span = (terms[start].span[0], last.span[1])
         return [*terms[:start], Big(kind, over, of, span=span), *terms[at + 2 :]]
     raise Unreadable("\\dots", "what the dots stand for is not clear", tree.span)
@@ -110,7 +109,7 @@ def _merge(one: Expr, other: Expr, ends: list[tuple[Expr, Expr]]) -> Expr | None
         return one
     if isinstance(one, Number) and isinstance(other, Symbol | Number | Sum):
         ends.append((one, other))
-        return _LETTER
+        return LETTER
     if type(one) is not type(other):
         return None
     changes: dict[str, object] = {}
@@ -140,19 +139,19 @@ def _merge(one: Expr, other: Expr, ends: list[tuple[Expr, Expr]]) -> Expr | None
     return replace(one, **changes)  # type: ignore[arg-type]
 
 
-def put(tree: Expr, number: int) -> Expr:
-    """Return the general term at one number."""
-    if tree == _LETTER:
-        return Number(Fraction(number))
+def put(tree: Expr, value: Expr, letter: Symbol = LETTER) -> Expr:
+    """Return the general term with something in the place of its letter."""
+    if tree == letter:
+        return value
     changes: dict[str, object] = {}
     for part in fields(tree):
-        value = getattr(tree, part.name)
-        if isinstance(value, Node):
-            changes[part.name] = put(value, number)  # type: ignore[arg-type]
-        elif isinstance(value, tuple) and part.name != "span":
+        inner = getattr(tree, part.name)
+        if isinstance(inner, Node):
+            changes[part.name] = put(inner, value, letter)  # type: ignore[arg-type]
+        elif isinstance(inner, tuple) and part.name != "span":
             changes[part.name] = tuple(
-                put(item, number) if isinstance(item, Node) else item  # type: ignore[arg-type]
-                for item in value
+                put(item, value, letter) if isinstance(item, Node) else item  # type: ignore[arg-type]
+                for item in inner
             )
     return replace(tree, **changes) if changes else tree  # type: ignore[arg-type]
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
 
 from softxent.derive.trees import (
     Applied,
-    Big,
     Call,
     Derivative,
     Expr,
-    Group,
     Negative,
     Number,
     Opaque,
@@ -20,61 +19,23 @@ from softxent.derive.trees import (
     Relation,
     Sum,
     Symbol,
-    Transpose,
-    Tuple,
+)
+from softxent.derive.understand.shapes import Shapes
+from softxent.derive.understand.symbols import (
+    GREEK,
+    PARAMETERS,
+    PLAIN_ACCENTS,
+    bare,
+    base_name,
+    flat,
+    is_bold,
+    is_word,
+    letters_of,
+    mean_size,
+    text_of,
 )
 
-VECTOR_ACCENTS = frozenset(
-    ("vec", "mathbf", "boldsymbol", "bm", "bf", "pmb", "overrightarrow", "underline", "symbf")
-)
-PLAIN_ACCENTS = frozenset(
-    ("mathrm", "mathit", "text", "textbf", "textit", "operatorname", "rm", "it")
-)
-GREEK = frozenset(
-    """alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi
-    pi rho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi
-    Omega ell hbar""".split()
-)
-PARAMETERS = frozenset("theta vartheta phi varphi psi omega Theta Omega".split())
-
-
-def is_word(name: str) -> bool:
-    """Whether a name is a word, such as "CE" or "softmax", and no letter."""
-    return len(name) > 1 and name not in GREEK and name[0] != "·"
-
-
-def base_name(symbol: Symbol) -> str:
-    r"""Return a symbol's name with the accents that tell quantities apart: `\hat{y}`."""
-    name = symbol.name
-    if name in GREEK:
-        name = "\\" + name
-    for accent in reversed(symbol.accents):
-        if accent == "prime":
-            name += "'"
-        elif accent not in VECTOR_ACCENTS and accent not in PLAIN_ACCENTS:
-            name = f"\\{accent}{{{name}}}"
-    return name
-
-
-def is_bold(symbol: Symbol) -> bool:
-    """Whether it is written as a vector or matrix."""
-    return any(accent in VECTOR_ACCENTS for accent in symbol.accents)
-
-
-def letters_of(tree: Expr) -> frozenset[str]:
-    """Return every letter that could be an index in a subscript or a condition."""
-    found = set()
-    for node in tree.walk():
-        if isinstance(node, Symbol) and not node.subs and not is_word(node.name):
-            found.add(base_name(node))
-    return frozenset(found)
-
-
-def bare(tree: Expr) -> Expr:
-    """Return what is inside brackets that only group."""
-    while isinstance(tree, Group) and tree.kind in ("(", "[", "{", "\\{"):
-        tree = tree.of
-    return tree
+__all__ = ["GREEK", "Letters", "bare", "base_name", "is_bold", "is_word", "letters_of"]
 
 
 class Letters:
@@ -87,27 +48,48 @@ class Letters:
         self.exponents: set[str] = set()
         self.logged: set[str] = set()
         self.index_called: set[str] = set()
-        self._called: dict[str, list[Expr]] = {}
+        self.called: dict[str, list[Expr]] = {}
+        """What stands in the bracket behind a letter, where that is one thing."""
+        self._calls: list[Applied] = []
+        self.generic: set[str] = set()
+        """Heads of brackets that are called like functions: f(g(x)), f'(x), f(x + h)."""
         self.alone: set[str] = set()
+        self.entries: dict[str, str] = {}
+        """Small letters that are the entries of a matrix with the capital's name."""
+        self._lowered: set[str] = set()
+        self.factors: set[str] = set()
+        self.trigonometric = False
+        """Whether there are sines, to which pi is more than a letter."""
+        self.bare_uses: dict[str, int] = {}
+        """How often letters stand without index or bracket, outside subscripts."""
+        """Letters that stand by themselves outside subscripts: numbers, vectors."""
         self.compared: set[str] = set(conditions)
         self.running: set[str] = set()
         self.derived: dict[str, list[tuple[Symbol, Symbol]]] = {}
         self.chained: set[str] = set()
-        self._shaped: dict[str, int] = {}
         self._numeric: dict[str, bool] = {}
-        self._symbols: list[Symbol] = []
+        self.symbols: list[Symbol] = []
+        """All symbols of the document, again for every time."""
+        trees = list(trees)
         for tree in trees:
             self._note(tree)
-        for name, arguments in self._called.items():
+            self._factors(tree)
+        self._generic()
+        shapes = Shapes(trees)
+        self.linear = shapes.linear
+        """Whether there are vectors and matrices written whole."""
+        for name, arguments in self.called.items():
             letters = [base_name(a) for a in arguments if isinstance(a, Symbol) and not a.subs]
             if len(letters) == len(arguments) and set(letters) & self.bound:
                 self.index_called.add(name)
+        self._apart: frozenset[str] = frozenset()
         self._both = {
-            self.split(symbol)[0] for symbol in self._symbols if symbol.sups and symbol.subs
+            self.split(symbol)[0] for symbol in self.symbols if symbol.sups and symbol.subs
         }
+        self._apart = self._twofold(trees)
         self.arities: dict[str, set[int]] = {}
         self.bold: dict[str, set[int]] = {}
-        for symbol in self._symbols:
+        for symbol in self.symbols:
             name, indices = self.split(symbol)
             if name in self.bound and not indices:
                 continue
@@ -115,12 +97,12 @@ class Letters:
                 continue  # x^{(i)} beside x^{(i)}_j is a row of it
             if is_bold(symbol):
                 self.bold.setdefault(name, set()).add(len(indices))
-            elif indices:
+            elif indices and (symbol.subs or base_name(symbol) not in shapes.rank):
                 self.arities.setdefault(name, set()).add(len(indices))
-        for name, rank in self._shaped.items():
-            if name not in self.arities and name not in self.bold and name not in self.bound:
-                self.arities[name] = {rank}
+        self._whole(shapes)
         for name, counts in self.bold.items():
+            if name in self.sizes and name.islower() and counts == {0}:
+                continue  # a differential in bold beside the size d
             plain = self.arities.setdefault(name, set())
             if 0 in counts and not plain:
                 plain.update(counts - {0})
@@ -128,24 +110,82 @@ class Letters:
                 plain.add(2 if name.isupper() else 1)
             elif 0 not in counts and not plain:
                 plain.update(count + 1 for count in counts)
+        self._entries()
+
+    def _twofold(self, trees: list[Expr]) -> frozenset[str]:
+        """Return the names that have an index above here and below there, in one expression.
+
+        These are two quantities: S^{j-1} + S_j, the sum so far and what comes to it.
+        """
+        out: set[str] = set()
+        for tree in trees:
+            above: set[str] = set()
+            below: set[str] = set()
+            for node in tree.walk():
+                if isinstance(node, Symbol) and bool(node.sups) != bool(node.subs):
+                    if self.split(node)[1]:
+                        (above if node.sups else below).add(base_name(node))
+            out |= above & below
+        return frozenset(out)
+
+    def _generic(self) -> None:
+        variables = {base_name(by) for pairs in self.derived.values() for _, by in pairs}
+        for call in self._calls:
+            if call.head == Symbol(call.head.name, call.head.accents):
+                name = base_name(call.head)
+                self.bare_uses[name] = self.bare_uses.get(name, 0) - 1
+            composite = False
+            for one in map(bare, call.arguments):
+                head = one.head if isinstance(one, Applied) else one  # the x(t) of f(x(t), y(t))
+                named = isinstance(head, Symbol) and (head is one or base_name(head) in variables)
+                composite = composite or not (named or isinstance(one, Number))
+            if composite or "prime" in call.head.accents:
+                self.generic.add(base_name(call.head).rstrip("'"))
+
+    def _whole(self, shapes: Shapes) -> None:
+        """Enter how many indices those have that are vectors and matrices by their company."""
+        found: dict[str, set[int]] = {}
+        for symbol in self.symbols:
+            rank = shapes.rank.get(base_name(symbol))
+            name, indices = self.split(symbol)
+            if rank and not symbol.subs and not is_bold(symbol) and name not in self.bound:
+                found.setdefault(name, set()).add(len(indices) + rank)
+        for name, ranks in found.items():
+            if name not in self.bold and not self.arities.get(name, set()) - {0}:
+                self.arities[name] = ranks
+
+    def _entries(self) -> None:
+        """Let x_{ij} be the entries of the matrix X, where x is nothing else."""
+        for name, ranks in list(self.arities.items()):
+            whole = name.upper()
+            if len(name) != 1 or not name.islower() or ranks != {2} or name in self.factors:
+                continue
+            if self.arities.get(whole) == {2} and whole not in self._lowered:
+                self.entries[name] = whole
 
     def split(self, symbol: Symbol) -> tuple[str, tuple[Expr, ...]]:
         """Return the name of a quantity, labels included, and its indices: outer ones first."""
         name = base_name(symbol)
+        name = self.entries.get(name, name)
         numeric = self._numeric.get(name, False)
         indices: list[Expr] = []
         labels = ""
-        for sub in _flat(symbol.subs):
-            if self._is_label(sub, numeric):
-                labels += "_{" + _text(sub) + "}"
+        for sub in flat(symbol.subs):
+            if isinstance(sub, Symbol) and is_word(sub.name) and sub.subs:
+                labels += "_{" + base_name(sub) + "}"  # the node of E_{node_i}
+                indices.extend(flat(sub.subs))
+            elif self._is_label(sub, numeric):
+                labels += "_{" + text_of(sub) + "}"
             else:
                 indices.append(sub)
         outer: list[Expr] = []
-        for sup in _flat(symbol.sups):
+        for sup in flat(symbol.sups):
             if self._is_index_above(sup):
                 outer.append(sup)
             else:
-                labels += "^{(" + _text(sup) + ")}"
+                labels += "^{(" + text_of(sup) + ")}"
+        if outer and not indices and name in self._apart:
+            labels += "^{()}"
         return name + labels, tuple(outer + indices)
 
     def _is_label(self, sub: Expr, numeric: bool) -> bool:
@@ -159,6 +199,8 @@ class Letters:
                 return True
             if name in self.bound or name in self.sizes or name in self.compared:
                 return False
+            if sub.name in GREEK and name in self.factors:
+                return True  # the beta of S_beta is a number
             return sub.name in PARAMETERS or (sub.name.isupper() and not sub.subs)
         return not isinstance(sub, (Sum, Negative, Relation))
 
@@ -172,15 +214,16 @@ class Letters:
                 self.bound.update(base_name(letter) for letter in node.index)
                 if node.upper is None and node.relation in ("", "=", "neq", "with"):
                     self.running.update(base_name(letter) for letter in node.index)
-                if node.relation in ("=", "") and isinstance(node.upper, Symbol):
-                    self.sizes.add(base_name(node.upper))
+                if node.relation in ("=", "") and node.upper is not None:
+                    self._end(node.upper)
                 if node.relation == "in" and isinstance(node.lower, Symbol):
                     self.sizes.add(base_name(node.lower))
             elif isinstance(node, Symbol):
-                self._symbols.append(node)
+                self.symbols.append(node)
                 name = base_name(node)
-                subs = _flat(node.subs)
+                subs = flat(node.subs)
                 if subs:
+                    self._lowered.add(name)
                     only = all(isinstance(sub, Number) for sub in subs)
                     self._numeric[name] = self._numeric.get(name, True) and only
                     for sub in subs:
@@ -188,8 +231,9 @@ class Letters:
                 elif not node.sups:
                     self.alone.add(name)
             elif isinstance(node, Applied):
+                self._calls.append(node)
                 if len(node.arguments) == 1:
-                    called = self._called.setdefault(base_name(node.head), [])
+                    called = self.called.setdefault(base_name(node.head), [])
                     called.append(bare(node.arguments[0]))
             elif isinstance(node, Power):
                 if isinstance(node.base, Symbol) and node.base.name == "e" and not node.base.subs:
@@ -197,15 +241,17 @@ class Letters:
             elif isinstance(node, Call):
                 if node.name == "exp":
                     self.exponents |= self._heads(node.of)
+                elif node.name in ("sin", "cos", "tan", "cot", "sec", "csc"):
+                    self.trigonometric = True
                 elif node.name in ("log", "ln", "lg", "sqrt"):
-                    self.logged |= self._heads(node.of)
+                    self.logged |= self._positive(node.of)
             elif isinstance(node, Derivative):
                 self._derivative(node)
-            elif isinstance(node, Transpose):
-                if isinstance(node.of, Symbol):
-                    self._shape(node.of)
             elif isinstance(node, Product):
-                self._matrices(node)
+                for one, other in zip(node.factors, node.factors[1:], strict=False):
+                    size = mean_size(one, other)
+                    if size is not None:
+                        self.sizes.add(base_name(size))
                 factors = [f.of if isinstance(f, Negative) else f for f in node.factors]
                 found = [f for f in factors if isinstance(f, Derivative)]
                 if len(found) > 1:
@@ -214,23 +260,24 @@ class Letters:
             elif isinstance(node, Relation):
                 self._ellipsis_numbers(node)
 
-    def _shape(self, symbol: Symbol) -> None:
-        name, indices = base_name(symbol), _flat(symbol.subs)
-        if not indices:
-            self._shaped[name] = 2 if symbol.name.isupper() else 1
+    def _factors(self, tree: Expr) -> None:
+        """Note the letters that stand outside subscripts and bounds."""
+        if isinstance(tree, Symbol):
+            if not tree.subs and not tree.sups:
+                name = base_name(tree)
+                self.factors.add(name)
+                self.bare_uses[name] = self.bare_uses.get(name, 0) + 1
+        elif not isinstance(tree, (Over, Relation)):
+            for part in tree.parts():
+                self._factors(part)
 
-    def _matrices(self, node: Product) -> None:
-        """`W x` with a bold x, `w^T x`, `X^T y`: what stands beside a vector or a transpose."""
-        for one, other in zip(node.factors, node.factors[1:], strict=False):
-            beside = other.of if isinstance(other, Transpose) else other
-            if not isinstance(beside, Symbol) or (len(beside.name) > 1 and is_word(beside.name)):
-                continue
-            if isinstance(one, Transpose) and isinstance(one.of, Symbol):
-                self._shape(beside)
-            elif isinstance(one, Symbol) and one.name.isupper() and not is_word(one.name):
-                if is_bold(beside) or base_name(one) in self._shaped:
-                    self._shape(one)
-                    self._shape(beside)
+    def _end(self, upper: Expr) -> None:
+        """Note the size in which a sum ends: K, or K - 1."""
+        if isinstance(upper, Sum) and upper.terms[1:] == (Negative(Number(Fraction(1))),):
+            first = upper.terms[0]
+            upper = first if isinstance(first, Symbol) and first.name.isupper() else upper
+        if isinstance(upper, Symbol):
+            self.sizes.add(base_name(upper))
 
     def _derivative(self, node: Derivative) -> None:
         of = _head(node.of)
@@ -239,6 +286,15 @@ class Letters:
                 variable = _head(by)
                 if variable is not None:
                     self.derived.setdefault(base_name(of), []).append((of, variable))
+
+    def _positive(self, tree: Expr) -> set[str]:
+        """Return what must be positive in a logarithm: the y of y^t, the p of p(x)."""
+        if isinstance(tree, Applied):
+            return {base_name(tree.head)}
+        if isinstance(tree, Power):
+            return self._positive(tree.base)
+        own = {base_name(tree)} if isinstance(tree, Symbol) else set()
+        return own.union(*(self._positive(part) for part in tree.parts()))
 
     def _heads(self, tree: Expr) -> set[str]:
         return {base_name(node) for node in tree.walk() if isinstance(node, Symbol)}
@@ -252,8 +308,8 @@ class Letters:
             return
         for node in nodes:
             if isinstance(node, Symbol) and node.subs:
-                if any(isinstance(sub, Symbol) for sub in _flat(node.subs)):
-                    for sub in _flat(node.subs):
+                if any(isinstance(sub, Symbol) for sub in flat(node.subs)):
+                    for sub in flat(node.subs):
                         if isinstance(sub, Symbol) and (
                             sub.name.isupper() or sub.name in ("n", "m", "d", "k")
                         ):
@@ -264,31 +320,3 @@ def _head(tree: Expr | None) -> Symbol | None:
     if isinstance(tree, Applied):
         return tree.head
     return tree if isinstance(tree, Symbol) else None
-
-
-def _flat(parts: tuple[Expr, ...]) -> list[Expr]:
-    out: list[Expr] = []
-    for part in parts:
-        inner = bare(part)
-        if isinstance(inner, Tuple):
-            out.extend(_flat(inner.items))
-        elif isinstance(inner, Relation) and inner.first is not None:
-            if all(link.relation == "to" for link in inner.links):
-                out.extend(_flat((inner.first, *(link.right for link in inner.links))))
-            else:
-                out.append(inner)
-        else:
-            out.append(inner)
-    return out
-
-
-def _text(tree: Expr) -> str:
-    if isinstance(tree, Symbol):
-        return base_name(tree) + "".join("_" + _text(sub) for sub in tree.subs)
-    if isinstance(tree, Number):
-        return str(tree.value)
-    if isinstance(tree, Opaque):
-        return tree.text
-    if isinstance(tree, Big):
-        return tree.name
-    return "".join(_text(part) for part in tree.parts()) or type(tree).__name__

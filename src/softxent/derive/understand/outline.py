@@ -57,6 +57,10 @@ class Statement:
     """The prose before it, as far as it belongs to it."""
     reason: bool = False
     boxed: bool = False
+    opens: bool = False
+    """It stands first in its section: behind a heading, a list mark, "Example"."""
+    doubt: str = ""
+    """Why it is no general claim, by the words before it."""
     sides: list[Side] = field(default_factory=list)
     signs: list[Sign] = field(default_factory=list)
 
@@ -73,6 +77,8 @@ class Fact:
     """The statement behind which it stands."""
     after: bool = False
     """It is given as the reason of what stands before it."""
+    letter: str = ""
+    """Of "one-hot": the letter of the class whose target is 1, where the text gives it one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,4 +107,6 @@ class Outline:
     pins: list[str] = field(default_factory=list)
     asides: list[Relation] = field(default_factory=list)
     """Mathematics that states nothing (conditions, mentions); it shows how letters are used."""
+    examples: bool = False
+    """Whether the text puts numbers in for its quantities anywhere."""
     prose: str = ""

@@ -5,8 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING
 
-from softxent.derive.core import Defined, Element, Free, Index, Quantity, Real, Unknown
+from softxent.derive.core import (
+    Choose,
+    Compare,
+    Defined,
+    Element,
+    Free,
+    Index,
+    Quantity,
+    Real,
+    Unknown,
+)
 from softxent.derive.trees import Symbol
+from softxent.derive.understand import labels
+from softxent.derive.understand.sets import size_place
 from softxent.derive.understand.translate import Translator
 
 if TYPE_CHECKING:
@@ -58,6 +70,8 @@ class Quantities:
         return quantities, outer
 
     def _build(self, core: str, number: int, single: frozenset[str]) -> Built:
+        if core in self.book.labels:  # with its sets as they are known by now
+            labels.quantities(self.book)
         if core in self.book.extra:
             quantity = self.book.extra[core]
             names: tuple[str, ...] = ()
@@ -66,6 +80,8 @@ class Quantities:
             return Built(quantity, names)
         name, arity = self.book.cores[core]
         found = self.book.definition(name, arity, number)
+        if (name, number) in self.book.loose:
+            found = None
         key = (core, found.number if found else -1, single, self.book.sets.version)
         if self.book.final and key in self._built:
             return self._built[key]
@@ -94,6 +110,12 @@ class Quantities:
             letters = letters + more
         else:
             body = value.at(())
+        if found.name in self.book.last and len(letters) == 1:
+            size, formula = self.book.last[found.name]
+            end = Index(self.book.sets.name(size_place(size)))
+            self.book.sets.join(size_place(size), f"{core}.0")
+            same = Compare("eq", Index(letters[0]), end)
+            body = Choose((((same,), t.number_of(formula)), ((), body)))
         sets = tuple(self.book.sets.name(f"{core}.{at}") for at in range(len(letters)))
         outer = {letter: f"outer/{letter}" for letter in t.free}
         for letter, place in t.free.items():

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from softxent.derive.core import Compare, Given, Index, Real
+from softxent.derive.core import Compare, Free, Given, Index, Quantity, Real
 from softxent.derive.document import Document
 from softxent.derive.trees import Expr
-from softxent.derive.understand import define
+from softxent.derive.understand import define, labels, supposing
 from softxent.derive.understand.book import Book
 from softxent.derive.understand.outline import Condition, Statement
-from softxent.derive.understand.sums import letters_free
+from softxent.derive.understand.reach import letters_free
+from softxent.derive.understand.sets import size_place
+from softxent.derive.understand.shapes import unclear
+from softxent.derive.understand.symbols import base_name
 from softxent.derive.understand.translate import Translator
 from softxent.derive.understand.values import Mismatch, NotDefined, Unreadable, Value
 from softxent.derive.understand.walk import walk
@@ -30,6 +34,7 @@ class Read:
     names: list[str]
     notes: list[tuple[str, str]] = field(default_factory=list)
     choices: int = 0
+    doubts: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -43,6 +48,8 @@ class Claim:
     """Letters that are free on one side only, and on which: "left" or "right"."""
     notes: list[tuple[str, str]]
     choices: int
+    doubts: list[str] = field(default_factory=list)
+    """Why it may be read wrongly, or be no general claim: then it is never told false."""
 
 
 class Reading:
@@ -54,7 +61,9 @@ class Reading:
 
     def __init__(self, document: Document, plain: bool = False) -> None:
         self.document = document
+        self._indexing: dict[int, frozenset[str]] = {}
         self.outline = walk(document)
+        self._implied = supposing.implied_sums(self.outline.prose)
         self.book: Book = define.read(self.outline, plain)
         for _ in range(2):
             for statement in self.outline.statements:
@@ -91,13 +100,20 @@ class Reading:
         in the chain of the left side, where it is not `at`.
         """
         start = at if first is None else first
-        for _ in range(4):
-            version = self.book.sets.version
-            left = self.side(statement, start, tree=trees[0], wide=wide[0], single=single[0])
-            right = self.side(statement, at + 1, tree=trees[1], wide=wide[1], single=single[1])
-            claim = self.claim(statement, left, right, conditions)
-            if self.book.sets.version == version:
-                break
+        try:
+            for _ in range(4):
+                version = self.book.sets.version
+                left = self.side(statement, start, tree=trees[0], wide=wide[0], single=single[0])
+                right = self.side(statement, at + 1, tree=trees[1], wide=wide[1], single=single[1])
+                claim = self.claim(statement, left, right, conditions)
+                if self.book.sets.version == version:
+                    break
+        except Mismatch as error:
+            doubtful = unclear(self.book, trees)
+            if error.rule != "shape-mismatch" or not doubtful:
+                raise
+            why = f"{error.message}, if {doubtful} is read rightly; its shape is not clear"
+            raise Unreadable(doubtful, why, error.span) from error
         return left, right, claim
 
     def outside(self, statement: Statement) -> frozenset[str]:
@@ -109,6 +125,15 @@ class Reading:
             for condition in sign.conditions:
                 letters |= condition.letters()
         return letters - (self.book.letters.sizes - self.book.letters.bound)
+
+    def indexing(self, statement: Statement) -> frozenset[str]:
+        """Return the letters that are free indices somewhere in a statement."""
+        if statement.number not in self._indexing:
+            letters = frozenset().union(
+                *(letters_free(one.tree, self.book.letters.split) for one in statement.sides)
+            )
+            self._indexing[statement.number] = letters - self.book.letters.sizes
+        return self._indexing[statement.number]
 
     def side(
         self,
@@ -128,15 +153,17 @@ class Reading:
             outside=self.outside(statement) if at else frozenset(),
             wide=wide,
             single=single,
-            scalars=self.book.scalars([side.tree for side in statement.sides]),
+            scalars=self.book.scalars(statement),
             tag=str(at),
         )
+        t.indexing = self.indexing(statement)
         value = t.value(tree)
         if value.rank == 0:
             value.at(())
         else:
             value.at(tuple(Index(f"·{n}") for n in range(value.rank)))
-        return Read(tree, value, t.free, t.conditions, list(t.quantities), t.notes, t.choices)
+        names = list(t.quantities)
+        return Read(tree, value, t.free, t.conditions, names, t.notes, t.choices, t.doubts)
 
     def claim(
         self,
@@ -152,13 +179,21 @@ class Reading:
         letters = {**left.free, **right.free}
         first, second = self._elements(left.value, right.value, letters, scope)
         compared = [*left.conditions, *right.conditions]
+        labels.quantities(book)
         quantities, outer = book.quantities.given(
             [*left.names, *right.names], statement.number, letters, single
         )
         compared += self._held(conditions, {**outer, **letters})
         one_sided = _one_sided(left.free, right.free)
         sets = {letter: book.sets.name(place) for letter, place in {**outer, **letters}.items()}
-        fixed = set(assumed)
+        for size, _ in book.last.values():  # p_k is said of the classes before the last
+            end = book.sets.name(size_place(size))
+            compared += [
+                Compare("neq", Index(letter), Index(end))
+                for letter in letters
+                if sets.get(letter) == end
+            ]
+        fixed = set(assumed) | labels.one_hot(book, quantities)
         for numeral, word in (("2", "two"), ("3", "three")):
             fixed.add(f"size-{word}:{numeral}")
         used = set(sets.values()) | {one for q in quantities.values() for one in q.sets}
@@ -171,7 +206,29 @@ class Reading:
             one_sided,
             [*left.notes, *right.notes],
             left.choices + right.choices,
+            self._doubts(statement, left, right, quantities),
         )
+
+    def _doubts(
+        self, statement: Statement, left: Read, right: Read, quantities: Mapping[str, Quantity]
+    ) -> list[str]:
+        """Return why a step may be no claim, or read wrongly."""
+        out = [statement.doubt, self._implied]
+        for one, other in ((left, right), (right, left)):
+            if supposing.numeric(one.tree) and other.names:
+                out.append("it is a number of an example")
+            named = supposing.functional(one.tree)
+            if named and not self.book.called(named):
+                out.append(f"{named} of something is no function that the text defines")
+        for core, quantity in quantities.items():
+            name = self.book.cores.get(core, (core, 0))[0]
+            if isinstance(quantity, Free) and quantity.sets and name not in self.book.targets:
+                by = {
+                    base_name(variable) for _, variable in self.book.letters.derived.get(name, ())
+                }
+                if by - {name}:
+                    out.append(f"the text does not say how {name} depends on {min(by - {name})}")
+        return [doubt for doubt in (*out, *left.doubts, *right.doubts) if doubt]
 
     def _elements(
         self, left: Value, right: Value, letters: dict[str, str], scope: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_SIZE = "size:"
+
 
 class Sets:
     """Classes of places that share an index set; a place is a string."""
@@ -10,6 +12,8 @@ class Sets:
         self._parent: dict[str, str] = {}
         self._members: dict[str, list[str]] = {}
         self._named: set[str] = set()
+        self._sizes: dict[str, list[str]] = {}
+        """The sizes among the members of a class, where there are any."""
         self.version = 0
         """Goes up when a set whose name was asked for gets another one."""
 
@@ -19,6 +23,8 @@ class Sets:
         if place not in parent:
             parent[place] = place
             self._members[place] = [place]
+            if place.startswith(_SIZE):
+                self._sizes[place] = [place.removeprefix(_SIZE)]
             return place
         root = place
         while parent[root] != root:
@@ -40,6 +46,8 @@ class Sets:
             before = set()
         self._parent[second] = first
         self._members[first] += self._members.pop(second)
+        if second in self._sizes:
+            self._sizes[first] = sorted([*self._sizes.get(first, ()), *self._sizes.pop(second)])
         if before and before != {self.name(first)}:
             self.version += 1
 
@@ -50,15 +58,15 @@ class Sets:
         return sizes[0] if sizes else self.find(place)
 
     def sizes(self, place: str) -> list[str]:
-        """Return all the sizes that the text gives a set, in order of appearance."""
-        members = self._members[self.find(place)]
-        return sorted(m[5:] for m in members if m.startswith("size:"))
+        """Return all the sizes that the text gives a set, in alphabetical order."""
+        return list(self._sizes.get(self.find(place), ()))
 
     def copy(self) -> Sets:
         """Return a copy that later unions leave alone."""
         new = Sets()
         new._parent = dict(self._parent)
         new._named = set(self._named)
+        new._sizes = {root: list(sizes) for root, sizes in self._sizes.items()}
         new.version = self.version
         new._members = {root: list(members) for root, members in self._members.items()}
         return new
@@ -75,4 +83,4 @@ class Sets:
 
 def size_place(size: str) -> str:
     """Return the place of a size such as K."""
-    return "size:" + size
+    return _SIZE + size

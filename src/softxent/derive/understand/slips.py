@@ -9,7 +9,7 @@ from softxent.derive.trees import Expr, Relation, Row, Symbol
 from softxent.derive.understand import cues
 from softxent.derive.understand.letters import base_name
 from softxent.derive.understand.outline import Condition, Doubt, Statement
-from softxent.derive.understand.sums import letters_free
+from softxent.derive.understand.reach import letters_free
 
 
 def class_letter(text: str, start: int, display: Statement) -> Doubt | None:

@@ -6,8 +6,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from softxent.derive.core import Apply, Choose, Compare, Const, Plus, Real, Times
-from softxent.derive.trees import Cases, Expr, Relation, Symbol
-from softxent.derive.understand.letters import base_name
+from softxent.derive.trees import Cases, Expr, Number, Relation, Sum, Symbol
+from softxent.derive.understand import labels
+from softxent.derive.understand.symbols import bare, base_name, is_bold
 from softxent.derive.understand.values import ONE, ZERO, Unreadable, Value, negative, scalar
 
 if TYPE_CHECKING:
@@ -31,10 +32,12 @@ def symbol(t: Translator, tree: Symbol) -> Value | None:
         t.book.sets.find(place)
         return Value((place,), lambda _: ONE)
     name = base_name(tree)
+    if tree.name == "e" and len(subs) == 1 and not tree.sups and is_bold(tree):
+        return None if t.book.overridden("e", 1) else _unit(t, subs[0])
     if tree.name == "I" and not t.book.known(name):
         if len(subs) == 2:
             return kronecker(t, subs[0], subs[1])
-        if not subs:
+        if not subs and t.book.letters.linear:
             place = t.binder("identity")
             t.book.sets.find(place)
             return Value(
@@ -44,13 +47,28 @@ def symbol(t: Translator, tree: Symbol) -> Value | None:
     return None
 
 
+def _unit(t: Translator, sub: Expr) -> Value:
+    r"""Return `\mathbf{e}_k`, the unit vector."""
+    place = t.binder("unit")
+    index, other = t.index(sub)
+    if other:
+        t.join(place, other)
+    return Value((place,), lambda i: Choose((((Compare("eq", i[0], index),), ONE), ((), ZERO))))
+
+
 def iverson(t: Translator, condition: Relation) -> Value:
     """Return 1 where a condition holds."""
+    weight = labels.weight(t, condition)
+    if weight is not None:
+        return scalar(weight)
     return scalar(Choose(((tuple(t.compare(condition)), ONE), ((), ZERO))))
 
 
 def kronecker(t: Translator, one: Expr, other: Expr) -> Value:
     """Return 1 where two indices are equal."""
+    weight = labels.compared(t, "=", one, other)
+    if weight is not None:
+        return scalar(weight)
     left, first = t.index(one)
     right, second = t.index(other)
     if first and second:
@@ -65,6 +83,11 @@ def cases(t: Translator, tree: Cases) -> Value:
         if condition is None or condition.first is None:
             rows.append(((), t.number_of(value)))
             continue
+        weight = labels.weight(t, condition)
+        if weight is not None:
+            return _by_label(t, tree, weight)
+        if _is_real(t, condition):
+            return real_cases(t, tree)
         try:
             compared = tuple(t.compare(condition))
         except Unreadable:
@@ -78,6 +101,33 @@ def cases(t: Translator, tree: Cases) -> Value:
     return scalar(Choose(tuple(rows)))
 
 
+def _by_label(t: Translator, tree: Cases, weight: Real) -> Value:
+    """Return two cases, of which the first is that an index is the label of a sample."""
+    if len(tree.rows) != 2 or tree.rows[0][1] is None:
+        raise Unreadable("cases", "conditions that we do not read", tree.span)
+    first, second = (t.number_of(value) for value, _ in tree.rows)
+    return scalar(Plus((Times((weight, first)), Times((Plus((ONE, negative(weight))), second)))))
+
+
+def _is_real(t: Translator, condition: Relation) -> bool:
+    """Whether a condition is on a number, z > 0, not on an index."""
+    letters = t.book.letters
+    for tree in (condition.first, *(link.right for link in condition.links)):
+        inner = bare(tree) if tree is not None else None
+        if isinstance(inner, Number):
+            continue
+        if not isinstance(inner, Symbol | Sum):
+            return True
+        for node in inner.walk():
+            if isinstance(node, Symbol) and not node.subs:
+                name = base_name(node)
+                index = name in t.bound or name in letters.bound or name in letters.in_subscripts
+                if not index and not t.book.size(name, t.number):
+                    ordered = any(link.relation not in ("=", "neq") for link in condition.links)
+                    return ordered or name in letters.factors
+    return False
+
+
 def complementary(one: tuple[Compare, ...], other: tuple[Compare, ...]) -> bool:
     """Whether of two conditions always exactly one holds."""
     if len(one) != 1 or len(other) != 1:
@@ -88,20 +138,43 @@ def complementary(one: tuple[Compare, ...], other: tuple[Compare, ...]) -> bool:
 
 
 def real_cases(t: Translator, tree: Cases) -> Value:
-    """Return cases on the sign of a number, as in the definition of ReLU."""
-    if len(tree.rows) != 2:
-        raise Unreadable("cases", "conditions that we do not read", tree.span)
-    (first, condition), (second, _) = tree.rows
-    if condition is None or condition.first is None or len(condition.links) != 1:
-        raise Unreadable("cases", "conditions that we do not read", tree.span)
-    link = condition.links[0]
-    if link.relation not in ("gt", "ge", "lt", "le"):
-        raise Unreadable("cases", "conditions that we do not read", tree.span)
-    gap = Plus((t.number_of(condition.first), negative(t.number_of(link.right))))
-    sign: Real = Apply("sign", gap)
-    if link.relation in ("lt", "le"):
-        sign = negative(sign)
+    """Return cases on numbers, as in the definitions of ReLU and of the sign.
+
+    Each row counts where its condition holds and none before it does. A single point, x = 0, is no
+    row of its own: it has no weight among real numbers.
+    """
+    left: Real = ONE
+    terms: list[Real] = []
+    for at, (value, condition) in enumerate(tree.rows):
+        if condition is None or (at == len(tree.rows) - 1 and at and _rest(tree)):
+            holds: Real = ONE
+        else:
+            links = condition.links
+            if any(link.relation == "=" for link in links) and len(tree.rows) > 2:
+                continue
+            holds = _holds(t, condition, tree)
+        terms.append(Times((left, holds, t.number_of(value))))
+        left = Times((left, Plus((ONE, negative(holds)))))
+    return scalar(Plus(tuple(terms)))
+
+
+def _rest(tree: Cases) -> bool:
+    """Whether the last of two rows is what the first leaves: x > 0, and x <= 0."""
+    return len(tree.rows) == 2
+
+
+def _holds(t: Translator, condition: Relation, tree: Cases) -> Real:
+    """Return 1 where an inequality between numbers holds, 0 where it does not."""
     half = Const(Fraction(1, 2))
-    upper = Times((half, Plus((ONE, sign)), t.number_of(first)))
-    lower = Times((half, Plus((ONE, negative(sign))), t.number_of(second)))
-    return scalar(Plus((upper, lower)))
+    factors: list[Real] = []
+    left = condition.first
+    for link in condition.links:
+        if left is None or link.relation not in ("gt", "ge", "lt", "le"):
+            raise Unreadable("cases", "conditions that we do not read", tree.span)
+        gap = Plus((t.number_of(left), negative(t.number_of(link.right))))
+        sign: Real = Apply("sign", gap)
+        if link.relation in ("lt", "le"):
+            sign = negative(sign)
+        factors.append(Times((half, Plus((ONE, sign)))))
+        left = link.right
+    return Times(tuple(factors))

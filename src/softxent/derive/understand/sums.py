@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from softxent.derive.core import Compare, Index, Real, Total
+from softxent.derive.core import Compare, Index, Real, Times, Total
 from softxent.derive.trees import (
     Big,
-    Derivative,
     Expr,
     Negative,
     Number,
     Over,
-    Product,
     Relation,
     Sum,
     Symbol,
     Tuple,
 )
-from softxent.derive.understand.letters import bare, base_name, is_bold
+from softxent.derive.understand import labels
+from softxent.derive.understand.reach import free_letters
 from softxent.derive.understand.sets import size_place
-from softxent.derive.understand.values import NotDefined, Unreadable, Value, elementwise, scalar
+from softxent.derive.understand.symbols import bare, base_name, is_bold, mean_size
+from softxent.derive.understand.values import (
+    Mismatch,
+    NotDefined,
+    Unreadable,
+    Value,
+    elementwise,
+    scalar,
+)
 
 if TYPE_CHECKING:
     from softxent.derive.understand.translate import Translator
@@ -29,135 +37,16 @@ if TYPE_CHECKING:
 _KINDS = {"sum": "sum", "prod": "product", "max": "max", "min": "min", "mean": "mean", "E": "mean"}
 
 
-def reach(t: Translator, terms: tuple[Expr, ...]) -> list[Expr]:
-    r"""Return the terms of a sum with big operators extended over what follows.
-
-    A sum ends at the next + or -, unless that leaves its letter unbound: in
-    `\sum_k t_k a - t_k z_k` the second term can only be inside.
-    """
-    out: list[Expr] = []
-    rest = list(terms)
-    while rest:
-        term = rest.pop(0)
-        letters = running(term)
-        if rest and letters:
-            strays = [letters & free_letters(t, later) for later in rest]
-            open_here = t.outside | set(t.bound)
-            last = max((n for n, stray in enumerate(strays) if stray - open_here), default=-1)
-            either = any(stray for stray in strays)
-            if last >= 0 and not t.wide:
-                names = ", ".join(sorted(set().union(*strays)))
-                t.notes.append(
-                    (
-                        "scope-extended",
-                        f"the sum over {names} is read as reaching over the terms behind it, "
-                        f"as {names} would be unbound otherwise; brackets would say so",
-                    )
-                )
-                term = extended(term, rest[: last + 1])
-                rest = rest[last + 1 :]
-            elif either:
-                t.choices += 1
-                if t.wide:
-                    term = extended(term, rest)
-                    rest = []
-        elif rest and isinstance(_operator(term), Derivative):
-            t.choices += 1
-            if t.wide:
-                term = extended(term, rest)
-                rest = []
-        out.append(term)
-    return out
-
-
-def running(term: Expr) -> frozenset[str]:
-    """Return the letters of a big operator at the end of a term."""
-    found = _operator(term)
-    if isinstance(found, Big):
-        letters = {base_name(letter) for letter in found.over.index}
-        return frozenset(letters) | running(found.of)
-    return frozenset()
-
-
-def _operator(term: Expr) -> Big | Derivative | None:
-    """Return the operator at the end of a term whose reach is open."""
-    if isinstance(term, Negative):
-        return _operator(term.of)
-    if isinstance(term, Product):
-        return _operator(term.factors[-1])
-    if isinstance(term, Big):
-        return term
-    if isinstance(term, Derivative) and term.operator:
-        return term
-    return None
-
-
-def extended(term: Expr, more: list[Expr]) -> Expr:
-    """Return a term whose last operator reaches over further terms."""
-    if isinstance(term, Negative):
-        return Negative(extended(term.of, more), span=term.span)
-    if isinstance(term, Product):
-        last = extended(term.factors[-1], more)
-        return replace(term, factors=(*term.factors[:-1], last))
-    if isinstance(term, Big):
-        if _operator(term.of) is not None:
-            return replace(term, of=extended(term.of, more))
-        return replace(term, of=_joined(term.of, more))
-    if isinstance(term, Derivative) and term.of is not None:
-        return replace(term, of=_joined(term.of, more))
-    return _joined(term, more)
-
-
-def _joined(of: Expr, more: list[Expr]) -> Expr:
-    first = of.terms if isinstance(of, Sum) else (of,)
-    return Sum((*first, *more), span=(of.span[0], more[-1].span[1]))
-
-
-def free_letters(t: Translator, tree: Expr) -> frozenset[str]:
-    """Return the letters that a tree uses as indices and does not bind."""
-    return letters_free(tree, t.book.letters.split)
-
-
-def letters_free(tree: Expr, split: object) -> frozenset[str]:
-    """Return the index letters that are free in a tree, by how symbols are split."""
-    if isinstance(tree, Symbol):
-        found: set[str] = set()
-        for sub in split(tree)[1]:  # type: ignore[operator]
-            for node in sub.walk():
-                if isinstance(node, Symbol):
-                    found.add(base_name(node))
-        return frozenset(found)
-    if isinstance(tree, Big):
-        inner = letters_free(tree.of, split)
-        own = {base_name(letter) for letter in tree.over.index}
-        for bound in (tree.over.lower, tree.over.upper):
-            if isinstance(bound, Relation):
-                inner |= _plain_letters(bound)
-            elif tree.over.relation not in ("=", "in", "") and bound is not None:
-                inner |= _plain_letters(bound)
-        return inner - own
-    if isinstance(tree, Relation):
-        return _plain_letters(tree)
-    out: frozenset[str] = frozenset()
-    for part in tree.parts():
-        out |= letters_free(part, split)
-    return out
-
-
-def _plain_letters(tree: Expr) -> frozenset[str]:
-    return frozenset(base_name(node) for node in tree.walk() if isinstance(node, Symbol))
-
-
 def big(t: Translator, tree: Big) -> Value:
     """Return a sum, product, maximum or mean."""
     if tree.name not in _KINDS:
         raise NotDefined(tree.name, tree.span)
     kind = _KINDS[tree.name]
-    over = tree.over
+    over = _turned(t, tree)
     if isinstance(tree.of, Tuple) and kind in ("max", "min") and not over.index:
-        from softxent.derive.understand import calls
+        from softxent.derive.understand import functions
 
-        return calls.largest_of(t, kind, tree.of)
+        return functions.largest_of(t, kind, tree.of)
     if not over.index:
         vector = _of_vector(t, tree, kind)
         if vector is not None:
@@ -192,9 +81,14 @@ def big(t: Translator, tree: Big) -> Value:
     for name, pair in zip(names, lettered, strict=True):
         t.bound[name] = pair
     try:
-        conditions = _conditions(t, over, names)
+        weights: list[Real | None] = []
+        conditions = _conditions(t, over, names, weights)
+        if weights and kind != "sum":
+            raise Unreadable("\\" + tree.name, "a condition with a label", tree.span)
         inside_conditions = len(t.conditions)
         value = t.value(tree.of)
+        if value.rank and kind == "sum":
+            _carried(t, tree, value, names)
         conditions += t.conditions[inside_conditions:]
         del t.conditions[inside_conditions:]
     finally:
@@ -205,6 +99,8 @@ def big(t: Translator, tree: Big) -> Value:
                 t.bound[name] = old
 
     def total(real: Real) -> Real:
+        if weights:
+            real = Times((*(one for one in weights if one is not None), real))
         for at in range(len(lettered) - 1, -1, -1):
             core, place = lettered[at]
             if core == "·one":
@@ -224,6 +120,42 @@ def big(t: Translator, tree: Big) -> Value:
     return elementwise([value], t.join, lambda reals: total(reals[0]))
 
 
+def _carried(t: Translator, tree: Big, value: Value, names: list[str]) -> None:
+    """Refuse a sum over i of something that has an index elsewhere, but not here."""
+    inside = free_letters(t, tree.of)
+    bold = any(isinstance(node, Symbol) and is_bold(node) for node in tree.of.walk())
+    if not bold and not inside & set(names) and not t.book.letters.linear:
+        message = f"a sum over {', '.join(names)} of something that does not depend on it"
+        raise Mismatch(message, span=tree.span)
+
+
+def sized(t: Translator, factors: tuple[Expr, ...]) -> tuple[Expr, ...]:
+    r"""Return the factors with the N of `\frac{1}{N} \sum_p` as the end of the sum."""
+    out = list(factors)
+    for at, (one, other) in enumerate(pairwise(factors)):
+        size = mean_size(one, other)
+        if size is not None and isinstance(other, Big):
+            if base_name(size) in t.book.letters.sizes:
+                out[at + 1] = replace(other, over=replace(other.over, relation="=", upper=size))
+    return tuple(out)
+
+
+def _turned(t: Translator, tree: Big) -> Over:
+    r"""Return what runs: in `\sum_{i \neq j}` it is j where i is free in the step."""
+    over = tree.over
+    if over.relation != "neq" or len(over.index) != 1 or not isinstance(over.lower, Symbol):
+        return over
+    one, other = base_name(over.index[0]), base_name(over.lower)
+    taken = t.outside | set(t.bound) | set(t.free)
+    inside = free_letters(t, tree.of)
+    swap = one in taken and other not in taken
+    if one not in taken and other not in taken:
+        swap = other in inside and one not in inside
+    if swap and not over.lower.subs:
+        return replace(over, index=(over.lower,), lower=over.index[0])
+    return over
+
+
 class Limits:
     """From where to where a letter runs."""
 
@@ -238,6 +170,8 @@ def limits(t: Translator, over: Over) -> Limits:
     """Return the bounds of a big operator; None where it runs over the whole set."""
     out = Limits()
     if over.relation == "in" and over.lower is not None:
+        if isinstance(over.lower, Symbol) and "mathbb" in over.lower.accents:
+            raise Unreadable("\\sum", "a sum without an end", over.span)
         if isinstance(over.lower, Symbol):
             out.size = base_name(over.lower)
             if not over.lower.subs:
@@ -245,6 +179,8 @@ def limits(t: Translator, over: Over) -> Limits:
         return out
     upper = over.upper
     start = over.lower if over.relation == "=" else None
+    if isinstance(start, Symbol) and upper is None:
+        return out  # the sum over j = i, one of two cases: see _conditions
     first = int(start.value) if isinstance(start, Number) else None
     if start is not None and first is None:
         out.lower, _ = t.index(start)
@@ -265,10 +201,6 @@ def limits(t: Translator, over: Over) -> Limits:
             out.place = size_place(out.size)
             return out
     if upper is not None:
-        if isinstance(upper, Sum) and isinstance(upper.terms[0], Symbol):
-            name = base_name(upper.terms[0])
-            if name in t.book.letters.sizes and name not in t.bound and name not in t.free:
-                raise Unreadable("\\sum", f"a sum that ends before {name}", upper.span)
         out.upper, place = t.index(upper)
         out.place = place
         if first is not None and first > 1:
@@ -295,11 +227,24 @@ def _is_letter(t: Translator, symbol: Symbol) -> bool:
     return name in t.book.letters.in_subscripts and name.islower() and name in t.book.letters.bound
 
 
-def _conditions(t: Translator, over: Over, names: list[str]) -> list[Compare]:
+def _conditions(
+    t: Translator, over: Over, names: list[str], weights: list[Real | None]
+) -> list[Compare]:
+    """Return the comparisons under a sum; those with a label go into the weights."""
     out: list[Compare] = []
+    only = over.relation == "=" and over.upper is None and isinstance(over.lower, Symbol)
+    if only and over.lower is not None:
+        right, place = t.index(over.lower)
+        for name in names:
+            if place:
+                t.join(t.bound[name][1], place)
+            out.append(Compare("eq", Index(t.bound[name][0]), right))
     if over.relation in ("neq", "lt", "le", "gt", "ge") and over.lower is not None:
         others = over.lower.items if isinstance(over.lower, Tuple) else (over.lower,)
         for other in others:
+            if labels.is_label(t, other) and over.relation == "neq":
+                weights += [labels.compared(t, "neq", index, other) for index in over.index]
+                continue
             right, place = t.index(other)
             for name in names:
                 if place:
@@ -337,6 +282,8 @@ def guessed(t: Translator, tree: Big) -> Symbol:
     if declared:
         return Symbol(declared[-1])
     letters = sorted(inside - t.outside - set(t.bound))
+    if not letters and tree.name in ("max", "min"):
+        letters = sorted(inside)  # z_i - \max(z_i): the largest of all of them
     if len(letters) == 1:
         return Symbol(letters[0].removeprefix("\\"))
     raise Unreadable("\\" + tree.name, "what runs is not said", tree.span)

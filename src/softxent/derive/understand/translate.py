@@ -13,7 +13,6 @@ from softxent.derive.core import (
     Element,
     Index,
     IndexValue,
-    Partial,
     Raise,
     Real,
     Size,
@@ -47,12 +46,22 @@ from softxent.derive.trees import (
     Tuple,
     Unsupported,
 )
-from softxent.derive.understand import calls, ellipsis, special, sums
-from softxent.derive.understand.letters import _text, bare, base_name, is_bold, is_word
+from softxent.derive.understand import (
+    calls,
+    deriving,
+    ellipsis,
+    entries,
+    functions,
+    labels,
+    reach,
+    special,
+    sums,
+)
+from softxent.derive.understand.scope import Scope, describe
 from softxent.derive.understand.sets import size_place
+from softxent.derive.understand.symbols import bare, base_name, is_bold, is_word
 from softxent.derive.understand.values import (
     ONE,
-    ZERO,
     Mismatch,
     NotDefined,
     Unreadable,
@@ -68,137 +77,12 @@ from softxent.derive.understand.values import (
 )
 
 if TYPE_CHECKING:
-    from softxent.derive.understand.book import Book
-
-COMPARISONS = {"=": "eq", "neq": "neq", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge"}
+    pass
 
 
-class Translator:
-    """Reads trees in one scope: a statement, or the body of a definition.
+class Translator(Scope):
+    """Reads trees in one scope."""
 
-    outside: letters that are free in the statement whatever this tree holds; they decide how far
-    a sum reaches. wide: sums and derivatives reach as far as they can.
-    """
-
-    def __init__(
-        self,
-        book: Book,
-        scope: str,
-        number: int,
-        *,
-        outside: frozenset[str] = frozenset(),
-        wide: bool = False,
-        single: frozenset[str] = frozenset(),
-        scalars: frozenset[str] = frozenset(),
-        tag: str = "",
-    ) -> None:
-        self.book = book
-        self.scope = scope
-        self.number = number
-        self.outside = outside
-        self.wide = wide
-        self.single = single
-        self.scalars = scalars
-        self.free: dict[str, str] = {}
-        self.bound: dict[str, tuple[str, str]] = {}
-        self.conditions: list[Compare] = []
-        self.notes: list[tuple[str, str]] = []
-        self.quantities: dict[str, None] = {}
-        self.parameters: list[tuple[Expr, Value]] = []
-        self.renamed: dict[str, str] = {}
-        self.choices = 0
-        self.heads: set[str] = set()
-        """Letters of the definition's own left side, among those that are bound."""
-        self.tag = tag
-        self._binders = 0
-        self._fresh = 0
-
-    # ------------------------------------------------------------------ names
-    def join(self, one: str, other: str) -> None:
-        """Say that two places share their index set."""
-        self.book.sets.join(one, other)
-
-    def set_name(self, place: str) -> str:
-        """Return the name of the index set of a place."""
-        return self.book.sets.name(place)
-
-    def fresh(self) -> str:
-        """Return a letter that nothing else uses."""
-        self._fresh += 1
-        return f"·{self.scope}·{self.tag}·{self._fresh}"
-
-    def binder(self, letter: str) -> str:
-        """Return the place of a letter that an operator binds here."""
-        self._binders += 1
-        place = f"{self.scope}/{self.tag}/{letter}@{self._binders}"
-        self.book.sets.find(place)
-        return place
-
-    def place(self, letter: str) -> str:
-        """Return the place of a letter, bound here or free in the whole step."""
-        if letter in self.bound:
-            return self.bound[letter][1]
-        if letter not in self.free:
-            self.free[letter] = f"{self.scope}/{letter}"
-            self.book.sets.find(self.free[letter])
-        return self.free[letter]
-
-    def letter(self, name: str) -> str:
-        """Return a letter as core names it."""
-        return self.bound[name][0] if name in self.bound else name
-
-    def index(self, tree: Expr) -> tuple[Index, str | None]:
-        """Return an index and the place whose set it has."""
-        tree = bare(tree)
-        if isinstance(tree, Number):
-            if tree.value.denominator != 1:
-                raise Unreadable(str(tree.value), "is no index", tree.span)
-            return Index("", int(tree.value)), None
-        if isinstance(tree, Symbol):
-            name = base_name(tree)
-            if tree.subs or tree.sups:
-                if (_names_in(tree) & set(self.bound)) - self.heads:
-                    raise Unreadable(_text(tree), "an index that is itself indexed", tree.span)
-                name = _text(tree)
-            elif name not in self.bound and self.book.size(name, self.number):
-                end = size_place(name)
-                self.book.sets.find(end)
-                return Index(self.set_name(end)), end  # z_K is the last one
-            return Index(self.letter(name)), self.place(name)
-        if isinstance(tree, Sum) and len(tree.terms) == 2:
-            first, second = tree.terms
-            if isinstance(first, Number):
-                first, second = second, first
-            shift = second.of if isinstance(second, Negative) else second
-            if isinstance(first, Symbol) and isinstance(shift, Number):
-                found, place = self.index(first)
-                if shift.value.denominator == 1:
-                    amount = int(shift.value)
-                    amount = -amount if isinstance(second, Negative) else amount
-                    return Index(found.letter, found.shift + amount), place
-        if isinstance(tree, Relation) and tree.first is not None:
-            head = self.index(tree.first)
-            self.conditions.extend(self.compare(tree))
-            return head
-        raise Unreadable(_describe(tree), "is no index that we read", tree.span)
-
-    def compare(self, relation: Relation) -> list[Compare]:
-        """Return the comparisons of indices that a condition makes."""
-        if relation.first is None:
-            raise Unreadable("=", "a condition without a left side", relation.span)
-        out = []
-        left, place = self.index(relation.first)
-        for link in relation.links:
-            if link.relation not in COMPARISONS:
-                raise Unreadable(link.relation, "is no comparison of indices", link.span)
-            right, other = self.index(link.right)
-            if place and other:
-                self.join(place, other)
-            out.append(Compare(COMPARISONS[link.relation], left, right))  # type: ignore[arg-type]
-            left, place = right, other
-        return out
-
-    # ------------------------------------------------------------------ expressions
     def value(self, tree: Expr) -> Value:
         """Return what an expression means."""
         for parameter, value in self.parameters:
@@ -206,7 +90,7 @@ class Translator:
                 return value
         method = _METHODS.get(type(tree))
         if method is None:
-            raise Unreadable(_describe(tree), "has no meaning here", tree.span)
+            raise Unreadable(describe(tree), "has no meaning here", tree.span)
         return method(self, tree)
 
     def number_of(self, tree: Expr) -> Real:
@@ -224,6 +108,9 @@ class Translator:
         """Return an element of a quantity, or the vector or matrix of those left open."""
         name = self.renamed.get(name, name)
         indices = tuple(i for i in indices if not self._dropped(i))
+        for at, sub in enumerate(indices):
+            if labels.is_label(self, sub):
+                return labels.element(self, name, indices, at, bold)
         known = self.book.rank(name, len(indices), bold)
         if not indices and not bold and name in self.scalars:
             known = 0
@@ -244,7 +131,7 @@ class Translator:
     def symbol(self, tree: Symbol) -> Value:
         """Return a letter: a quantity, a size, an index taken as a number, a delta."""
         name = base_name(tree)
-        if is_word(tree.name) or tree.name in ("delta", "1", "I"):
+        if is_word(tree.name) or tree.name in ("delta", "1", "I", "e"):
             found = special.symbol(self, tree)
             if found is not None:
                 return found
@@ -261,6 +148,8 @@ class Translator:
                 return scalar(Apply("exp", ONE))
             if name == "\\pi" and not self.book.defined(name, 0):
                 return self._constant_pi(tree)
+            if name in self.indexing and name not in self.free and not self.book.known(name):
+                self.place(name)  # the k of (-1)^k x_k
             if name in self.free and not self.book.known(name):
                 return scalar(IndexValue(Index(name)))
         name, indices = self.book.letters.split(tree)
@@ -269,6 +158,8 @@ class Translator:
         return self.element(name, indices, tree.span, is_bold(tree))
 
     def _constant_pi(self, tree: Symbol) -> Value:
+        if self.book.letters.trigonometric:
+            return scalar(Apply("pi", ONE))
         core = self.book.core("\\pi", 0)
         self.quantities[core] = None
         return scalar(Element(core))
@@ -279,8 +170,10 @@ class Translator:
     def _sum(self, tree: Sum) -> Value:
         if any(isinstance(bare_term(term), Ellipsis) for term in tree.terms):
             return self.value(ellipsis.sum_of(tree))
-        terms = sums.reach(self, tree.terms)
-        return add([self.value(term) for term in terms], self.join)
+        terms = reach.reach(self, tree.terms)
+        values = [self.value(term) for term in terms]
+        columns = any(isinstance(term, Product) and _by_columns(term) for term in terms)
+        return add(values, self.join, columns)
 
     def _negative(self, tree: Negative) -> Value:
         return elementwise([self.value(tree.of)], self.join, lambda reals: negative(reals[0]))
@@ -288,7 +181,9 @@ class Translator:
     def _product(self, tree: Product) -> Value:
         if any(isinstance(factor, Ellipsis) for factor in tree.factors):
             return self.value(ellipsis.product_of(tree))
-        values = [self.value(factor) for factor in calls.factors(self, tree.factors)]
+        calls.no_operation(self, tree)
+        parts = sums.sized(self, tuple(calls.factors(self, tree.factors)))
+        values = [self.value(factor) for factor in parts]
         if getattr(tree, "elementwise", False):
             return elementwise(values, self.join, lambda reals: Times(tuple(reals)))
         if all(not value.sets for value in values):
@@ -299,10 +194,23 @@ class Translator:
         return result
 
     def _quotient(self, tree: Quotient) -> Value:
-        return divide(self.value(tree.above), self.value(tree.below), self.join)
+        below = tree.below
+        if isinstance(below, Applied) and below.span[1] == tree.span[1]:
+            product = calls.product_of(self, below)
+            if product is not None:  # a / v (x - 1), with a slash: only v is below it
+                head, group = product.factors
+                over = Quotient(tree.above, head, span=(tree.span[0], head.span[1]))
+                return self.value(Product((over, group), span=tree.span))
+        return divide(self.value(tree.above), self.value(below), self.join)
 
     def _power(self, tree: Power) -> Value:
         base = tree.base
+        if isinstance(base, Applied):
+            product = calls.product_of(self, base)
+            if product is not None:  # y (1 - y)^2: the power is of the bracket only
+                head, group = product.factors
+                raised = Power(group, tree.exponent, span=(group.span[0], tree.span[1]))
+                return self.value(Product((head, raised), span=tree.span))
         if isinstance(base, Symbol) and base.name == "e" and not base.subs and not base.sups:
             if not self.book.defined("e", 0):
                 exponent = self.value(tree.exponent)
@@ -312,7 +220,7 @@ class Translator:
         if isinstance(base, Group) and base.kind in ("\\lVert", "|"):
             inner = self.value(base.of)
             if inner.sets and tree.exponent == Number(Fraction(2)):
-                return scalar(calls.square_sum(self, inner))
+                return scalar(functions.square_sum(self, inner))
         exponent = self.value(tree.exponent)
         value = self.value(base)
         if value.rank == 2:
@@ -325,12 +233,12 @@ class Translator:
             return inner
         if tree.kind in ("|", "\\lVert"):
             if inner.sets:
-                return scalar(Apply("sqrt", calls.square_sum(self, inner)))
+                return scalar(Apply("sqrt", functions.square_sum(self, inner)))
             return scalar(Apply("abs", inner.at(())))
         raise Unreadable(tree.kind, "brackets that we do not read", tree.span)
 
     def _call(self, tree: Call) -> Value:
-        return calls.call(self, tree)
+        return functions.call(self, tree)
 
     def _applied(self, tree: Applied) -> Value:
         return calls.applied(self, tree)
@@ -339,48 +247,24 @@ class Translator:
         return sums.big(self, tree)
 
     def _derivative(self, tree: Derivative) -> Value:
-        if tree.of is None:
-            raise Unreadable("\\partial", "nothing stands behind the operator", tree.span)
-        value = self.value(tree.of)
-        if value.rank > 1:
-            raise Unreadable("\\partial", "a derivative of a matrix", tree.span)
-        for by in tree.by:
-            value = self.derived(value, by)
-        return value
-
-    def derived(self, value: Value, by: Expr) -> Value:
-        """Return the derivative of a value by a quantity, an element or a vector of them."""
-        element = self.value(by)
-        probe = element.at(tuple(Index(f"·{n}") for n in range(element.rank)))
-        if not isinstance(probe, Element):
-            found = self.book.letters_text(by)
-            raise Unreadable(found, "a derivative by something that is no variable", by.span)
-        rank = value.rank
-
-        def at(indices: tuple[Index, ...]) -> Real:
-            variable = element.at(indices[rank:])
-            if not isinstance(variable, Element):
-                raise Unreadable("\\partial", "no variable", by.span)
-            return Partial(value.at(indices[:rank]), variable)
-
-        return Value(value.sets + element.sets, at)
+        return deriving.derivative(self, tree)
 
     def _gradient(self, tree: Gradient) -> Value:
-        if tree.of is None or tree.by is None:
-            raise Unreadable("\\nabla", "by what it derives is not said", tree.span)
-        return self.derived(self.value(tree.of), tree.by)
+        return deriving.gradient(self, tree)
 
     def _prime(self, tree: Prime) -> Value:
-        return calls.primed(self, tree)
+        return deriving.primed(self, tree)
 
     def _indicator(self, tree: Indicator) -> Value:
-        return scalar(Choose(((tuple(self.compare(tree.condition)), ONE), ((), ZERO))))
+        return special.iverson(self, tree.condition)
 
     def _cases(self, tree: Cases) -> Value:
         return special.cases(self, tree)
 
     def _matrix(self, tree: Matrix) -> Value:
-        return self._vector(ellipsis.vector_of(tree))
+        if len(tree.rows) == 1 or all(len(row) == 1 for row in tree.rows):
+            return self._vector(ellipsis.vector_of(tree))
+        return self._entries(entries.matrix_of(tree))
 
     def _tuple(self, tree: Tuple) -> Value:
         return self._vector(ellipsis.vector_of(tree))
@@ -403,6 +287,28 @@ class Translator:
 
     def _relation(self, tree: Relation) -> Value:
         raise Unreadable("=", "an equality inside an expression", tree.span)
+
+    def _entries(self, tree: entries.Entries) -> Value:
+        names, places = (self.fresh(), self.fresh()), []
+        for symbol, size, name in zip(_ROW_COLUMN, (tree.rows, tree.columns), names, strict=True):
+            place = self.binder(base_name(symbol))
+            if isinstance(size, Symbol):
+                self.join(place, size_place(base_name(size)))
+            self.bound[base_name(symbol)] = (name, place)
+            places.append(place)
+        try:
+            inner = self.number_of(tree.of)
+            if tree.diagonal is not None:
+                same = Compare("eq", Index(names[0]), Index(names[1]))
+                inner = Choose((((same,), self.number_of(tree.diagonal)), ((), inner)))
+        finally:
+            for symbol in _ROW_COLUMN:
+                del self.bound[base_name(symbol)]
+
+        def at(indices: tuple[Index, ...]) -> Real:
+            return substituted(substituted(inner, names[0], indices[0]), names[1], indices[1])
+
+        return Value(tuple(places), at)
 
     def _vector(self, tree: ellipsis.Vector) -> Value:
         letter = base_name(tree.letter)
@@ -442,21 +348,20 @@ def substituted(real: Real, letter: str, index: Index) -> Real:
     return change(real)  # type: ignore[return-value]
 
 
+_ROW_COLUMN = (entries.ROW, entries.COLUMN)
+_DATA = frozenset("X A H Phi".split())
+
+
+def _by_columns(tree: Product) -> bool:
+    """Whether a product has the samples as columns, as `W X` has them, and not `X W`."""
+    last, first = bare(tree.factors[-1]), bare(tree.factors[0])
+    data = isinstance(last, Symbol) and last.name in _DATA
+    return data and not (isinstance(first, Symbol) and first.name in _DATA)
+
+
 def bare_term(tree: Expr) -> Expr:
     """Return a term without its sign."""
     return tree.of if isinstance(tree, Negative) else tree
-
-
-def _names_in(tree: Symbol) -> set[str]:
-    return {base_name(node) for node in tree.walk() if isinstance(node, Symbol)}
-
-
-def _describe(tree: Expr) -> str:
-    if isinstance(tree, Opaque):
-        return tree.text
-    if isinstance(tree, Unsupported):
-        return tree.token
-    return type(tree).__name__.lower()
 
 
 _METHODS: dict[type, Callable[[Translator, Any], Value]] = {
@@ -484,4 +389,5 @@ _METHODS: dict[type, Callable[[Translator, Any], Value]] = {
     Unsupported: Translator._unsupported,
     Relation: Translator._relation,
     ellipsis.Vector: Translator._vector,
+    entries.Entries: Translator._entries,
 }

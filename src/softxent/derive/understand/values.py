@@ -105,9 +105,24 @@ def elementwise(
     return Value(first.sets, at, first.row)
 
 
-def add(values: list[Value], join: Callable[[str, str], None]) -> Value:
-    """Return a sum of terms of one shape."""
+def add(values: list[Value], join: Callable[[str, str], None], first: bool = False) -> Value:
+    """Return a sum of terms of one shape; a vector is added to every row of a matrix.
+
+    first: to every column, in texts where samples are columns.
+    """
+    if any(value.rank == 2 for value in values):
+        whole = next(value for value in values if value.rank == 2)
+        values = [_spread(value, whole, first) if value.rank == 1 else value for value in values]
     return elementwise(values, join, lambda reals: Plus(tuple(reals)))
+
+
+def _spread(vector: Value, matrix: Value, first: bool) -> Value:
+    """Return a matrix with the same vector for each row (or column)."""
+    if first and not vector.row:
+        sets = (vector.sets[0], matrix.sets[1])
+        return Value(sets, lambda indices: vector.at(indices[:1]))
+    sets = (matrix.sets[0], vector.sets[0])
+    return Value(sets, lambda indices: vector.at(indices[1:]))
 
 
 def times(

@@ -3,66 +3,54 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from fractions import Fraction
 
 from softxent.derive.document import Document, Formula, Pin, Prose
 from softxent.derive.trees import (
-    Big,
-    Expr,
-    Group,
-    Link,
-    Negative,
     Number,
     Relation,
     Row,
     Symbol,
 )
 from softxent.derive.understand import cues, slips
-from softxent.derive.understand.cases import Cases, is_range
+from softxent.derive.understand.cases import Cases, is_range, spoken
+from softxent.derive.understand.constants import (
+    FOR_VALUES,
+    Constants,
+    for_few,
+    is_result,
+    is_value,
+    put_base,
+    without_sizes,
+)
 from softxent.derive.understand.letters import bare, base_name
 from softxent.derive.understand.outline import (
     Condition,
     Doubt,
     Fact,
     Outline,
-    Side,
     Sign,
     Statement,
 )
-
-_IN_WORDS = re.compile(
-    r"\b(?:if|when|case\s*\d*\s*[:.]?|for)\s+(?:the case\s+)?(?P<left>[a-z])\s*"
-    r"(?P<sign>=|==|≠|!=|\\neq?|<>|is not equal to|does not equal|is equal to|equals)\s*"
-    r"(?P<right>[a-z])\b",
-    re.I,
+from softxent.derive.understand.pieces import (
+    Paragraph,
+    offset_of,
+    only,
+    side_of,
+    states,
+    words_of,
 )
+from softxent.derive.understand.spelling import Spelling
+from softxent.derive.understand.supposing import (
+    declared_class,
+    declared_sum,
+    is_dimension,
+    is_values,
+    supposed,
+)
+
 _BARE_SUM = re.compile(r"^\s*\\sum\s*$")
 _RUNNING = re.compile(r"^\s*\\sum\s*(?:\\limits\s*)?_\s*\{?\s*(\\?[A-Za-z]+)")
-
-
-@dataclass(slots=True)
-class _Paragraph:
-    """The prose of a paragraph, with its formulas between dollars."""
-
-    text: str = ""
-    places: list[tuple[int, int]] = field(default_factory=list)
-    symbols: list[tuple[int, str]] = field(default_factory=list)
-    formulas: int = 0
-    item: bool = False
-    behind_display: bool = False
-
-    def add(self, text: str, offset: int) -> None:
-        self.places.append((len(self.text), offset))
-        self.text += text + " "
-
-    def offset(self, at: int) -> int:
-        """Return where a character of it stands in the document."""
-        best = self.places[0] if self.places else (0, 0)
-        for start, offset in self.places:
-            if start <= at:
-                best = (start, offset)
-        return best[1] + at - best[0]
 
 
 def walk(document: Document) -> Outline:
@@ -77,13 +65,19 @@ class _Walk:
         self.document = document
         self.outline = Outline()
         self.section = 0
+        self.said: set[int] = set()
+        self.opening = False
         self.display: Statement | None = None
         self.last_inline: tuple[Formula, tuple[Row, ...], int] | None = None
-        self.paragraph = _Paragraph()
+        self.paragraph = Paragraph()
         self.cases = Cases(piece.tex for piece in document.pieces if isinstance(piece, Formula))
+        parsed = [parse(one.tex) if isinstance(one, Formula) else () for one in document.pieces]
+        everything = [row for rows in parsed for row in rows]
+        self.constants = Constants(everything, document.text)
+        spelling = Spelling(everything, document.text)
         prose: list[str] = []
         previous: object = None
-        for piece in document.pieces:
+        for piece, read in zip(document.pieces, parsed, strict=True):
             if isinstance(piece, Pin):
                 self.outline.pins.append(piece.text)
                 continue
@@ -91,7 +85,7 @@ class _Walk:
                 self._prose(piece, previous)
                 prose.append(piece.text)
             else:
-                rows = parse(piece.tex)
+                rows = tuple(spelling.of(row) for row in read)
                 if not piece.display:
                     prose.append(f"${piece.tex}$")
                 if piece.display:
@@ -100,9 +94,9 @@ class _Walk:
                     self._inline(piece, rows)
             previous = piece
         self._flush()
+        self.outline.facts = without_sizes(self.outline.facts, self.outline.statements, self.said)
         self.outline.prose = " ".join(prose)
 
-    # ------------------------------------------------------------------ prose
     def _prose(self, piece: Prose, previous: object) -> None:
         new = piece.kind != "text" or not isinstance(previous, Formula)
         if isinstance(previous, Formula):
@@ -112,41 +106,50 @@ class _Walk:
             self._flush()
             self.paragraph.item = piece.kind == "item"
         if piece.kind == "heading":
-            self.section += 1
             self.cases.close()
             self.display = None
+        if piece.kind != "text" or cues.begins_anew(piece.text):
+            self.section += 1
+            self.opening = True
+        at = len(self.paragraph.text)
         self.paragraph.add(piece.text, piece.start)
         closing = cues.closes(piece.text)
         if closing == "strong" or (closing == "weak" and self.cases.both()):
             self.cases.close()
-        for match in _IN_WORDS.finditer(piece.text):
-            relation = "neq" if re.search(r"n[oe]t?\b|≠|!|\\n|<>", match["sign"]) else "eq"
-            before = piece.text[: match.start("left")]
-            if cues.opens_case(before, piece.text[match.end() :], False, False):
-                left, right = Symbol(match["left"]), Symbol(match["right"])
-                self.cases.open(Condition(relation, left, right))
+        self._spoken(at)
         if piece.kind == "heading":
             self._flush()
 
+    def _spoken(self, start: int) -> None:
+        """Open the case that is said in words in what was added to the paragraph."""
+        for condition, before, after in spoken(self.paragraph.text, start):
+            if cues.opens_case(before, after, False, False):
+                self.cases.open(condition)
+
     def _flush(self) -> None:
         """End a paragraph: find what its sentences assume."""
-        paragraph, self.paragraph = self.paragraph, _Paragraph()
+        paragraph, self.paragraph = self.paragraph, Paragraph()
         text = paragraph.text
         self.last_inline = None
         if not text.strip():
             self.paragraph.behind_display = paragraph.behind_display
             return
         for start, sentence in cues.sentences(text):
+            for letter, at in cues.true_classes(sentence):
+                self._fact("one-hot", frozenset(), paragraph.offset(start + at), letter=letter)
             names = frozenset(
                 name for at, name in paragraph.symbols if start <= at < start + len(sentence)
             )
             for kind, at in cues.assumptions(sentence):
-                if kind != "size-one" and not names and not cues.about_targets(sentence):
+                if kind == "size-one":
+                    names |= self.constants.divisors
+                elif not kind.startswith("size") and not names and not cues.about_targets(sentence):
                     continue
                 if kind == "sum-to-one" and not cues.about_targets(sentence):
                     names = names or frozenset(("",))
                 after = paragraph.behind_display and cues.begins_reason(text) and start == 0
                 offset = paragraph.offset(start + at)
+                self.said.add(offset)
                 self._fact(kind, names, offset, after)
         if self.display is not None and paragraph.behind_display:
             self._doubt(slips.class_letter(text, paragraph.offset(0), self.display))
@@ -155,19 +158,27 @@ class _Walk:
         if doubt is not None:
             self.outline.doubts.append(doubt)
 
-    def _fact(self, kind: str, names: frozenset[str], offset: int, after: bool = False) -> None:
+    def _fact(
+        self,
+        kind: str,
+        names: frozenset[str],
+        offset: int,
+        after: bool = False,
+        letter: str = "",
+    ) -> None:
         number = len(self.outline.statements)
-        self.outline.facts.append(Fact(kind, names, offset, number, after))
+        self.outline.facts.append(Fact(kind, names, offset, number, after, letter))
 
-    # ------------------------------------------------------------------ cases
-    # ------------------------------------------------------------------ formulas
     def _inline(self, formula: Formula, rows: tuple[Row, ...]) -> None:
         before = self.paragraph.text
         at = len(before)
         after = self._after(formula)
         self.paragraph.add(f"${formula.tex}$", formula.start)
+        if len(formula.tex) == 1:
+            self._spoken(at)
         relations = [relation for row in rows for relation in row.relations]
         for relation in relations:
+            self._declared(formula, relation, before, after)
             for node in relation.walk():
                 if isinstance(node, Symbol):
                     self.paragraph.symbols.append((at, base_name(node)))
@@ -179,21 +190,46 @@ class _Walk:
             boxed = any(row.boxed for row in rows)
             if cues.opens_case(before, after, boxed, first):
                 self.cases.open(condition)
-            elif re.search(r"\b(where|with|for|when)\s*$", before, re.I):
+                self.last_inline = None
+                return
+            if re.search(r"\b(where|with|for|when)\s*$", before, re.I):
                 self._stray(formula, condition, before)
+            if cues.mentions_case(before, after):
+                self._mentioned(condition, formula.start)
             self.last_inline = None
             return
         if self._naming(formula, rows, before):
             return
-        if any(_states(relation) for relation in relations):
+        if any(states(relation) for relation in relations):
             reason = cues.gives_reason(before)
-            if len(relations) == 1 and self._given(formula, relations[0], before):
+            if len(relations) == 1 and self._given(formula, relations[0], before, after):
                 self.last_inline = (formula, rows, len(self.paragraph.text))
                 return
+            self.cases.mention(None)
             self._rows(formula, rows, before, reason)
         else:
             self.outline.asides.extend(relations)
         self.last_inline = (formula, rows, len(self.paragraph.text))
+
+    def _declared(self, formula: Formula, relation: Relation, before: str, after: str) -> None:
+        r"""Look for `\sum_k t_k = 1` and, beside "one-hot", for `t_c = 1`: facts on targets."""
+        summed = declared_sum(relation)
+        if summed:
+            self._fact("sum-to-one", frozenset((summed,)), formula.start)
+        named = declared_class(relation, before, after)
+        if named is not None:
+            self._fact("one-hot", frozenset((named[0],)), formula.start, letter=named[1])
+
+    def _mentioned(self, condition: Condition, offset: int) -> None:
+        """Note a condition in a sentence that opens no case: a step may need it all the same."""
+        self.cases.mention(condition)
+        sign = {"eq": "=", "neq": "≠"}.get(condition.relation)
+        names = [
+            base_name(one) for one in (condition.left, condition.right) if isinstance(one, Symbol)
+        ]
+        if sign and len(names) == 2:
+            for one, other in (names, names[::-1]):
+                self._fact(f"{one} {sign} {other}", frozenset(names), offset)
 
     def _after(self, formula: Formula) -> str:
         text = self.document.text[formula.end : formula.end + 80]
@@ -216,7 +252,7 @@ class _Walk:
             if running:
                 self.outline.bare_sum.append(running[1])
                 return True
-        one, two = _only(old), _only(rows)
+        one, two = only(old), only(rows)
         if one is None or two is None:
             return False
         head, body = (two, one) if which == "second" else (one, two)
@@ -224,23 +260,28 @@ class _Walk:
             return False
         first, second = (formula, earlier) if which == "second" else (earlier, formula)
         statement = self._statement(False, before, False)
-        statement.sides = [_side(head, first), _side(body, second)]
+        statement.sides = [side_of(head, first), side_of(body, second)]
         statement.signs = [Sign("define", first.start)]
         return True
 
-    def _given(self, formula: Formula, relation: Relation, before: str) -> bool:
+    def _given(self, formula: Formula, relation: Relation, before: str, after: str = "") -> bool:
         """Look for what is put in, not claimed: N = 1, t_j = 0, a sum that is 1."""
-        if len(relation.links) != 1 or relation.first is None:
+        if relation.first is None or any(link.relation != "=" for link in relation.links):
             return False
-        first, link = bare(relation.first), relation.links[0]
-        if link.relation != "=" or not isinstance(_plain(link.right), Number):
+        *heads, value = (relation.first, *(link.right for link in relation.links))
+        bases = [put_base(bare(one), before) for one in heads]
+        symbols = [one for one in bases if isinstance(one, Symbol)]
+        if not symbols or len(symbols) < len(heads) or not is_value(value):
             return False
-        if isinstance(first, Symbol) and not isinstance(relation.first, Big):
-            self.outline.asides.append(relation)
-            if not first.subs and link.right == Number(Fraction(1)):
-                self._fact("size-one", frozenset((base_name(first),)), formula.start)
-            return True
-        return False
+        alone = formula.display and not after and not self.outline.examples
+        if any(self.constants.claimed(one, value, before, after, alone) for one in symbols):
+            return False
+        self.outline.asides.append(relation)
+        for one in symbols:
+            self.outline.examples |= bool(one.subs) or not one.name.isupper()
+            if not one.subs and value == Number(Fraction(1)):
+                self._fact("size-one", frozenset((base_name(one),)), formula.start)
+        return True
 
     def _stray(self, formula: Formula, condition: Condition, before: str) -> None:
         if self.last_inline is None:
@@ -252,6 +293,11 @@ class _Walk:
     def _displayed(self, formula: Formula, rows: tuple[Row, ...]) -> None:
         before = self.paragraph.text
         relations = [relation for row in rows for relation in row.relations]
+        for relation in relations:
+            self._declared(formula, relation, before, "")
+        if cues.otherwise(before):
+            self.cases.otherwise()
+        self.cases.settle()
         if len(relations) == 1 and (condition := self.cases.condition(relations[0])) is not None:
             self.outline.asides.extend(relations)
             self.cases.open(condition)
@@ -267,6 +313,7 @@ class _Walk:
 
     def _statement(self, display: bool, cue: str, reason: bool) -> Statement:
         statement = Statement(len(self.outline.statements), display, self.section, cue, reason)
+        statement.opens, self.opening = self.opening, False
         self.outline.statements.append(statement)
         return statement
 
@@ -274,38 +321,25 @@ class _Walk:
         current: Statement | None = None
         fixed: tuple[Condition, ...] = ()
         for row in rows:
-            conditions = self._row_conditions(row)
+            conditions = self.cases.of_row(row)
             if conditions and row is rows[0] and len(rows) > 1:
                 fixed = conditions
             for relation in row.relations:
-                if is_range(relation) or (
-                    self.cases.condition(relation) is not None and len(row.relations) > 1
-                ):
+                if is_range(relation) or is_values(relation) or is_dimension(relation, formula.tex):
+                    self.outline.asides.append(relation)
+                    continue
+                if self.cases.condition(relation) is not None and len(row.relations) > 1:
                     self.outline.asides.append(relation)
                     continue
                 current = self._relation(
                     formula, row, relation, current, cue, reason, (*fixed, *conditions)
                 )
             for remark in row.remarks:
+                if current is not None and for_few(remark):
+                    current.doubt = FOR_VALUES
                 self._remark(formula, remark.text, remark.span, remark.formulas)
         if formula.display and current is not None:
             self.display = current
-
-    def _row_conditions(self, row: Row) -> tuple[Condition, ...]:
-        out: list[Condition] = []
-        for relation in row.relations[1:]:
-            condition = self.cases.condition(relation)
-            if condition is not None:
-                out.append(condition)
-        for remark in row.remarks:
-            if re.search(r"\b(both|and)\b", remark.text) and len(remark.formulas) > 1:
-                continue
-            if re.search(r"\b(if|when|for|where|since|because|as|case)\b", remark.text, re.I):
-                for relation in remark.formulas:
-                    condition = self.cases.condition(relation)
-                    if condition is not None:
-                        out.append(condition)
-        return tuple(out)
 
     def _remark(
         self, formula: Formula, text: str, span: tuple[int, int], formulas: tuple[Relation, ...]
@@ -321,9 +355,11 @@ class _Walk:
             if names or cues.about_targets(text):
                 self._fact(kind, names, offset, True)
         for relation in formulas:
-            if self.cases.condition(relation) is not None or not _states(relation):
+            if self.cases.condition(relation) is not None or not states(relation):
                 self.outline.asides.append(relation)
-            elif not self._given(formula, relation, text):
+            elif not self._given(
+                formula, relation, words_of(formula.tex[span[0] : relation.span[0]])
+            ):
                 self._relation(formula, None, relation, None, text, True, (), inline=True)
 
     def _relation(
@@ -347,49 +383,17 @@ class _Walk:
                 statement = self._statement(display, cue, reason)
         else:
             statement = self._statement(display, cue, reason)
+            statement.doubt = supposed(cue, relation, display)
+            if self.outline.examples and is_result(relation):
+                statement.doubt = statement.doubt or "it is a number of an example"
             statement.boxed = row.boxed if row is not None else False
-            statement.sides.append(_side(first, formula))
+            statement.sides.append(side_of(first, formula))
         held = self.cases.held(conditions)
         for link in links:
             if link.relation in ("implies", "iff") and statement.sides:
                 statement = self._statement(display, cue, reason)
-                statement.sides.append(_side(link.right, formula))
+                statement.sides.append(side_of(link.right, formula))
                 continue
-            statement.sides.append(_side(link.right, formula))
-            statement.signs.append(Sign(link.relation, _offset(formula, link), held))
+            statement.sides.append(side_of(link.right, formula))
+            statement.signs.append(Sign(link.relation, offset_of(formula, link), held))
         return statement
-
-
-def _offset(formula: Formula, link: Link) -> int:
-    return formula.places[min(link.span[0], len(formula.places) - 1)]
-
-
-def _side(tree: Expr, formula: Formula) -> Side:
-    start, end = tree.span
-    last = len(formula.places) - 1
-    return Side(
-        tree,
-        formula.tex[start:end],
-        formula.places[min(start, last)],
-        formula.places[min(max(end - 1, start), last)] + 1,
-    )
-
-
-def _states(relation: Relation) -> bool:
-    return (
-        not is_range(relation)
-        and any(link.relation in ("=", "define", "to") for link in relation.links)
-        and (relation.first is not None or bool(relation.links))
-    )
-
-
-def _only(rows: tuple[Row, ...]) -> Expr | None:
-    if len(rows) != 1 or len(rows[0].relations) != 1 or rows[0].relations[0].links:
-        return None
-    return rows[0].relations[0].first
-
-
-def _plain(tree: Expr) -> Expr:
-    while isinstance(tree, Group | Negative):
-        tree = tree.of
-    return tree

@@ -75,6 +75,8 @@ def log_softmax(
 
     .. math:: \log y_k = z_k - \log \sum_{j} e^{z_j}
 
+    where :math:`y = \operatorname{softmax}(z)`.
+
     Arguments, errors, memory: as `softmax`.
 
     Returns:

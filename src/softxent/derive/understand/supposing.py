@@ -1,0 +1,241 @@
+"""Equalities that are no claims by the words around them: suppositions, values of an example."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from softxent.derive.trees import (
+    Applied,
+    Big,
+    Ellipsis,
+    Expr,
+    Group,
+    Negative,
+    Number,
+    Product,
+    Relation,
+    Sum,
+    Symbol,
+    Transpose,
+    Tuple,
+)
+from softxent.derive.understand.symbols import bare, base_name
+
+_SENTENCE = re.compile(r"(?<=[.!?。])\s+(?=[A-Z$\\(])|(?<=[。！？])|\n\s*\n")
+_IF = re.compile(
+    r"\b(?:if|when|whenever|at|near|around|unless|until|assuming|suppose|supposing|provided|"
+    r"either|such that|for which|subject to|in (?:the|this) case(?: of| that| where)?|until|"
+    r"only if|whether|wenn|falls|lorsque|quand|cuando)\s*(?:that|we have|there is)?\s*[,:]?\s*$",
+    re.I,
+)
+_SET = re.compile(
+    r"\b(?:set|setting|solv\w+|equat\w+|decision boundary|boundary|hyperplane|minimi\w+|minimum|"
+    r"maximi\w+|maximum|minimal|maximal|optim\w+|critical|stationary|constrain\w*|condition|"
+    r"satisf\w+|vanish\w*|root|zero of|equilibrium|fixed point|lagrang\w+|kkt)\b",
+    re.I,
+)
+_ROUGH = re.compile(
+    r"\b(?:approximat\w*|roughly|taylor|first[- ]order|second[- ]order|tends? to|approach\w*|"
+    r"converg\w+|saturat\w+|in the limit|asymptot\w*|neglect\w*|ignoring|small enough|"
+    r"large enough|linearis\w+|lineariz\w+|expansion|for (?:very )?(?:large|small))\b",
+    re.I,
+)
+_BINARY = re.compile(r"\b(?:2|two)[- ]class(?:es)?\b|\bbinary (?:case|problem|classification)", re.I)
+_SUBJECT = re.compile(r"\b(?:s\.\s?t\.|subject to|such that|constraint)\s*:?\s*$", re.I)
+_DENIED = re.compile(
+    r"\b(?:not true that|not the case that|"
+    r"(?:is|are|does|do|and) not(?: equal(?: to)?| the same as| simply| just)?\s*$|"
+    r"(?:is|are)n[’']t\s*$|doesn[’']t\s*$|rather than\s*$|instead of\s*$|"
+    r"mistake\w*|incorrect\w*|wrong\w*|erroneous\w*|fals(?:e|ely)|"
+    r"one might (?:think|expect|write)|tempting|naive\w*)[^.$]{0,40}$",
+    re.I,
+)
+_VALUE = re.compile(
+    r"\b(?:if|when|whenever|at|as|for|let|with|suppose|assume|say|take|taking|set|setting|"
+    r"choose|choosing|where|given|put|putting|plug\w*|wenn|für|si|pour|cuando|para)\b[^$]{0,40}$",
+    re.I,
+)
+_EINSTEIN = re.compile(
+    r"\beinstein\b|\bsummation\s+(?:convention|symbols?|signs?)[^.]{0,60}"
+    r"(?:dropped|omitted|implied|implicit|left out)|\bimpli(?:ed|cit) sum",
+    re.I,
+)
+FUNCTIONALS = frozenset("E P Pr Var Cov Std KL D I H p q Q".split())
+
+
+def supposed(before: str, relation: Relation, display: bool) -> str:
+    """Return why an equality is no general claim, by the words before it; "" where it is one.
+
+    before: the prose of its paragraph, with the formulas between dollars.
+    """
+    sentence = _SENTENCE.split(before)[-1]
+    if not display and _IF.search(sentence):
+        return "it is a condition of the sentence, not a claim"
+    if not display and _BINARY.search(sentence):
+        return "it is said for two classes"
+    if _DENIED.search(sentence):
+        return "the sentence denies it"
+    if _SUBJECT.search(before):
+        return "it sets a condition"
+    if any(link.relation == "iff" for link in relation.links):
+        return "it is an equation that is turned into another"
+    if relation.first is not None and relation.links:
+        if any(_worked(relation.first, bare(link.right)) for link in relation.links):
+            return "it is said for the values of an example"
+        if _renewed(relation.first, bare(relation.links[0].right)):
+            return "it gives its left side a new value"
+    if _example(sentence):
+        return "it is said for the values that the sentence gives"
+    if _ROUGH.search(sentence):
+        return "it is said to hold nearly, or in a limit"
+    if len(relation.links) == 1 and _constant(relation.links[0].right) and _SET.search(sentence):
+        return "it sets a condition"
+    return ""
+
+
+def _worked(left: Expr, right: Expr) -> bool:
+    """Whether symbols are said to be a sum of numbers: r_1 + r_2 + r_3 = 1 + 3 + 5."""
+    numbers = sum(isinstance(node, Number) for node in right.walk())
+    plain = all(
+        isinstance(node, Number | Sum | Product | Group | Negative) for node in right.walk()
+    )
+    return plain and numbers > 1 and any(isinstance(node, Symbol) for node in left.walk())
+
+
+def _renewed(left: Expr, right: Expr) -> bool:
+    """Whether a product of letters has itself, times a coefficient, as a term on the right."""
+    if not isinstance(left, Product) or not isinstance(right, Sum):
+        return False
+    if not all(isinstance(one, Symbol) for one in left.factors):
+        return False
+    count = len(left.factors)
+    return any(
+        isinstance(term, Product)
+        and len(term.factors) > count
+        and term.factors[-count:] == left.factors
+        for term in right.terms
+    )
+
+
+def implied_sums(prose: str) -> str:
+    """Return why no step can be told false, where a text leaves out its summation signs."""
+    return "the text leaves out summation signs" if _EINSTEIN.search(prose) else ""
+
+
+def _example(sentence: str) -> bool:
+    """Whether a sentence has given a value: when $x = 0$, as $x \\to \\infty$."""
+    parts = sentence.split("$")
+    for at in range(1, len(parts) - 1, 2):
+        given = parts[at].strip()
+        if _VALUE.search(parts[at - 1]) and _GIVEN.match(given) and not _TARGET.match(given):
+            return True
+    return False
+
+
+_TARGET = re.compile(r"\\?[A-Za-z]+_\{?[a-z]\}?\s*=\s*[01]$")
+"""t_c = 1 is said of a target, not of an example."""
+_GIVEN = re.compile(
+    r"\\?[A-Za-z]+(?:_\{?\w+\}?)?\s*"
+    r"(?:=\s*-?[0-9.]+|(?:\\to|\\rightarrow|→|\\longrightarrow)\s*\S+|"
+    r"(?:\\gg|\\ll|≫|≪|\\approx|≈)\s*\S+|=\s*-?\s*(?:\\infty|∞)|=\s*[\[(][-0-9., \\]+[\])])\s*$"
+)
+
+
+def _constant(tree: Expr) -> bool:
+    return not any(isinstance(node, Symbol) and node.name != "infty" for node in tree.walk())
+
+
+_SHAPES = re.compile(r"\(.*\\times.*\)\s*\\times\s*\(.*\\times.*\)", re.S)
+
+
+def is_dimension(relation: Relation, tex: str) -> bool:
+    r"""Whether it only tells shapes: (1 \times n) \times (n \times 1) = 1 \times 1."""
+    start, end = relation.span
+    sides = re.split(r"=|\\in\b|\\to\b|\\rightarrow\b", tex[start:end])
+    plain = re.compile(
+        r"(?:\\times|×|\\cdot|\\mathbb\s*\{?\s*R\s*\}?|\\R\b|\\left|\\right|[\^{}()\[\]\s0-9A-Za-z+-])+"
+    )
+    if len(sides) < 2 or not all(plain.fullmatch(side) for side in sides):
+        return False
+    if re.search(r"[+-]", tex[start:end]) and not any(_SHAPES.search(side) for side in sides):
+        return False
+    return all(re.search(r"\\times|×|\\mathbb|\\R\b", side) for side in sides)
+
+
+def is_values(relation: Relation) -> bool:
+    r"""Whether it lists what a letter runs through: c = 1 \cdots C."""
+    if not isinstance(relation.first, Symbol) or len(relation.links) != 1:
+        return False
+    right = bare(relation.links[0].right)
+    parts: tuple[Expr, ...] = ()
+    if isinstance(right, Product):
+        parts = right.factors
+    elif isinstance(right, Tuple):
+        parts = right.items
+    dots = any(isinstance(one, Ellipsis) for one in parts)
+    return dots and isinstance(parts[0], Number) and len(relation.first.subs) == 0
+
+
+_CLASS_NEAR = re.compile(
+    r"\bone[\s-]?hot\b|\b(?:true|correct|target|right|actual|gold|ground[\s-]truth) "
+    r"(?:class|label|category|word|index)",
+    re.I,
+)
+
+
+def declared_sum(relation: Relation) -> str:
+    r"""Return what `\sum_k t_k = 1`, `\mathbf{1}^T t = 1` declares to sum to one, else ""."""
+    if relation.first is None or len(relation.links) != 1 or relation.links[0].relation != "=":
+        return ""
+    if relation.links[0].right != Number(Fraction(1)):
+        return ""
+    left = bare(relation.first)
+    if isinstance(left, Big) and left.name == "sum" and isinstance(bare(left.of), Symbol):
+        return base_name(bare(left.of))  # type: ignore[arg-type]
+    if isinstance(left, Product) and len(left.factors) == 2:
+        ones, of = left.factors
+        if isinstance(ones, Transpose) and isinstance(of, Symbol):
+            if isinstance(ones.of, Symbol | Number) and base_of_ones(ones.of):
+                return base_name(of)
+    return ""
+
+
+def base_of_ones(tree: Expr) -> bool:
+    """Whether it is the vector of ones."""
+    return tree == Number(Fraction(1)) or (isinstance(tree, Symbol) and tree.name in ("1", "one"))
+
+
+def declared_class(relation: Relation, before: str, after: str) -> tuple[str, str] | None:
+    """Return target and letter of "t is one-hot with t_c = 1"."""
+    if relation.first is None or len(relation.links) != 1 or relation.links[0].relation != "=":
+        return None
+    head = bare(relation.first)
+    if relation.links[0].right != Number(Fraction(1)) or not isinstance(head, Symbol):
+        return None
+    sub = bare(head.subs[-1]) if head.subs else None
+    if not isinstance(sub, Symbol) or sub.subs:
+        return None
+    near = _SENTENCE.split(before)[-1] + " " + after.split(".")[0]
+    return (base_name(head), base_name(sub)) if _CLASS_NEAR.search(near) else None
+
+
+def numeric(tree: Expr) -> bool:
+    """Whether an expression is made of decimal numbers, as in an example: 0.5, (0.1, 0.9)."""
+    tree = bare(tree)
+    if isinstance(tree, Tuple):
+        return any(numeric(one) for one in tree.items)
+    nodes = list(tree.walk())
+    if any(isinstance(node, Symbol) and node.name not in ("e", "pi") for node in nodes):
+        return False
+    return any(isinstance(node, Number) and node.value.denominator > 1 for node in nodes)
+
+
+def functional(tree: Expr) -> str:
+    """Return the first expectation, variance or probability in an expression."""
+    for node in tree.walk():
+        if isinstance(node, Applied) and node.head.name in FUNCTIONALS:
+            return node.head.name
+        if isinstance(node, Big) and node.name == "E":
+            return "E"
+    return ""
