@@ -52,7 +52,7 @@ ladder: $(VENV)/.installed  ## what each step of the kernel earns: build bench/l
 	$(BIN)/python bench/ladder.py $(ARGS)
 
 figures: $(VENV)/.installed  ## measure every table and chart of the documents anew (an idle machine, 45 minutes)
-	for script in numerics ladder linear peers pytorch torch_linear language_model derivations; do $(BIN)/python bench/$$script.py --write; done
+	for script in numerics ladder linear peers pytorch torch_linear language_model derivations learn; do $(BIN)/python bench/$$script.py --write; done
 	$(BIN)/python -m tests.contract.worst --run --write
 
 fuzz: $(VENV)/.installed  ## a million random calls against the reference (ARGS='--seed 1' for others)

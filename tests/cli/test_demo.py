@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import softxent
-from softxent.cli import _digits, _minibatch, demo
+from softxent.cli import _digits, _minibatch, _moons, demo
 from softxent.cli._checks import Check, jsonable
 from softxent.measure import head, peers, rows, truth, worker
 
@@ -69,7 +69,7 @@ def test_the_whole_of_it(spawn, tmp_path):
     text = page.read_text(encoding="utf-8")
     assert f"{linear['seconds']:.2f}" in text and f"{linear['full_seconds']:.2f}" in text
     assert all(peer.title in text for peer in peers.installed(demo.PEERS))
-    assert "9 of 9" in text
+    assert "10 of 10" in text
 
 
 def test_piped(spawn, tmp_path):
@@ -77,7 +77,7 @@ def test_piped(spawn, tmp_path):
     assert (code, err) == (0, "")  # no progress off a terminal
     assert "\x1b" not in out and "\r" not in out
     assert max(map(len, out.splitlines()[:-1])) <= 80
-    assert re.search(r"9 of 9 checks passed in \d+\.\d s\nreport: .*/a\.html\n$", out)
+    assert re.search(r"10 of 10 checks passed in \d+\.\d s\nreport: .*/a\.html\n$", out)
     assert "y − t" in out and "scikit-learn" in out and "full logits" in out
     assert re.search(r"^  softxent +\d\.\d\d +\d\.\d\d +0 of 1000 +\d", out, re.M)
     assert re.search(r"^  SciPy recipe .*[1-9]\d* of 1000 +\d", out, re.M)
@@ -87,7 +87,14 @@ def test_json_is_exactly_one_object_and_meets_the_bars(call, small):
     code, out, err = call("demo", "--json")
     report = json.loads(out)
     assert (code, err) == (0, "")
-    assert set(report) == {"schema_version", "gradient_check", "digits", "linear", "report"}
+    assert set(report) == {
+        "schema_version",
+        "gradient_check",
+        "digits",
+        "moons",
+        "linear",
+        "report",
+    }
     assert report["schema_version"] == 1
     assert report["report"] == "softxent-demo.html"
     assert 0 < report["gradient_check"]["max_ulp"] <= 6
@@ -98,6 +105,8 @@ def test_json_is_exactly_one_object_and_meets_the_bars(call, small):
     assert 0.995 <= digits["agreement"] <= 1
     assert digits["gradient_norm"] <= 1e-9
     assert (digits["train_rows"], digits["test_rows"]) == (1198, 599)
+    assert 0.94 <= report["moons"]["accuracy"] <= 1
+    assert (report["moons"]["train_rows"], report["moons"]["test_rows"]) == (1000, 1000)
     assert {"seconds", "peak_mib", "full_seconds", "full_peak_mib"} <= set(report["linear"])
     assert report["linear"]["passed"] is True
 
@@ -109,9 +118,9 @@ def test_a_check_that_falls_short_is_named_and_exits_1(call, small, monkeypatch)
     assert re.fullmatch(
         r"softxent demo: gradient against .*mpmath: \d\.\d\d ULP is above the bar 1e-09 ULP\n", err
     )
-    assert "8 of 9 checks passed" in out and "✗" in out
+    assert "9 of 10 checks passed" in out and "✗" in out
     page = (small / "short.html").read_text(encoding="utf-8")
-    assert "8 of 9" in page and "fell short" in page  # the report tells it too
+    assert "9 of 10" in page and "fell short" in page  # the report tells it too
 
 
 def test_a_check_that_falls_short_exits_1_with_json_too(call, small, monkeypatch):
@@ -217,7 +226,14 @@ def test_on_a_terminal_there_is_colour_and_progress_that_leaves(on_terminal, tmp
     code, written = on_terminal("demo", "--report", str(page), program=SMALL)
     assert code == 0
     assert "\x1b[1m" in written
-    signs = ("loading scikit-learn", "training", "512 classes", "accuracy beside", "speed beside")
+    signs = (
+        "loading scikit-learn",
+        "training",
+        "training a network",
+        "512 classes",
+        "accuracy beside",
+        "speed beside",
+    )
     assert all(sign in written for sign in signs)
     screen = [
         re.sub(r"^.*\r", "", line).removeprefix("\x1b[K")
@@ -336,6 +352,26 @@ def test_what_training_leaves_to_look_at(data):
     assert np.trace(learned.confusion) == round(result.accuracy * result.test_rows)
     assert learned.confusion.sum(axis=1).tolist() == np.bincount(data.test_t).tolist()
     assert "learned" not in result.as_dict()
+
+
+# The moons --------------------------------------------------------------------------------------
+
+
+def test_the_moons_are_told_apart_and_always_the_same():
+    result, again = _moons.run(), _moons.run()
+    assert (result.predicted == again.predicted).all()
+    assert all(check.passed for check in result.checks())
+    assert result.accuracy == np.mean(result.model.predict(result.test_x) == result.test_t)
+    assert result.as_dict()["passed"] is True and result.seconds > 0
+
+
+def test_a_network_that_learns_nothing_is_a_finding(call, small, monkeypatch):
+    monkeypatch.setattr(_moons, "ACCURACY_BAR", 1.0)
+    code, _, err = call("demo", "--no-report")
+    assert code == 1
+    assert re.fullmatch(
+        r"softxent demo: accuracy on the held-out moons: 9\d\.\d\d % is below the bar 100 %\n", err
+    )
 
 
 # Checks -----------------------------------------------------------------------------------------

@@ -208,6 +208,23 @@ def test_sarif_names_files_as_addresses(path, uri):
     assert place["artifactLocation"]["uri"] == uri
 
 
+def test_what_follows_and_says_the_same_is_told_once():
+    unread = replace(DEFINITION, verdict=Verdict.UNSUPPORTED, rule="unsupported", message="no")
+    steps = [replace(unread, line=line) for line in (3, 5, 8)] + [replace(FALSE, line=9)] * 2
+    text = as_text([replace(REPORT, steps=(*steps, unread))], Choice())
+    assert text.count("UNSUPPORTED") == 2 and "  no\n  the same in lines 5, 8\n" in text
+    assert text.count("FALSE (step-false)") == 2
+    everything = as_text([replace(REPORT, steps=tuple(steps))], Choice(), everything=True)
+    assert everything.count("UNSUPPORTED") == 3
+
+
+def test_a_github_message_cannot_begin_another_command():
+    odd = replace(FALSE, message="a\r\n::error::b, 100%: c", repair="x\n::warning::y")
+    (line, _) = as_github([replace(REPORT, steps=(odd,), notes=())], Choice()).strip().split("\n")
+    assert line.startswith("::error file=post.md,") and "A%0D%0A::error::b, 100%25: c" in line
+    assert "\r" not in line and "x%0A::warning::y" in line
+
+
 def test_github_annotations():
     odd = replace(REPORT, path="a,b:c.md", notes=(Note(1, "n", "100 %\nnext"),))
     lines = as_github([odd, STOPPED, EMPTY], Choice()).split("\n")

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from softxent.cli import _moons
 from softxent.cli._checks import Check, print_checks
 from softxent.cli._digits import Result, Split
 from softxent.cli._minibatch import STEPS, Batch
 from softxent.cli._terminal import Terminal, table, wrap
 from softxent.cli.report.numbers import milliseconds
 
-# How far apart the two roads of part 3 may be, relative to the largest entry. float32 products
+# How far apart the two roads of part 4 may be, relative to the largest entry. float32 products
 # summed in another order: 1e-6 was measured where the inner dimension is 131 072.
 GRADIENTS_BAR, LOSS_BAR = 1e-5, 1e-6
 
@@ -119,9 +120,27 @@ def trained(out: Terminal, result: Result) -> None:
     print_checks(out, result.checks())
 
 
-def head(out: Terminal, classes: int) -> None:
+def moons(out: Terminal) -> None:
     """Part 3, what is about to be done."""
-    out.title(f"3  A head of {classes:,} classes")
+    out.title("3  Two moons")
+    out.print(f"A network, one hidden layer of tanh, on {_moons.POINTS} points of two half circles")
+    out.print(f"that reach into each other, with noise {_moons.NOISE}; one half is held out.")
+    out.print()
+    out.stream.flush()
+
+
+def moons_learned(out: Terminal, result: _moons.Result) -> None:
+    """Part 3, what came of it."""
+    hidden = ", ".join(str(n) for n in result.model.hidden)
+    out.print(f"  {hidden} hidden neurons, {result.model.n_iter_} iterations, "
+              f"{result.seconds:.2f} s")  # fmt: skip
+    out.print()
+    print_checks(out, result.checks())
+
+
+def head(out: Terminal, classes: int) -> None:
+    """Part 4, what is about to be done."""
+    out.title(f"4  A head of {classes:,} classes")
     out.print("Loss and gradients of a linear layer. Fused: softxent's linear loss, which")
     out.print("makes and forgets the logits some rows at a time. Full: a product in NumPy,")
     out.print("softxent's loss on all logits, in place, two more products in NumPy.")
@@ -130,7 +149,7 @@ def head(out: Terminal, classes: int) -> None:
 
 
 def head_measured(out: Terminal, figures: Mapping[str, Any], checks: list[Check]) -> None:
-    """Part 3, what came of it; memory is what the process grew by, above inputs and outputs."""
+    """Part 4, what came of it; memory is what the process grew by, above inputs and outputs."""
     rows: list[tuple[str, ...]] = [("", "fused", "full logits")]
     for name, key, decimals in (("seconds", "seconds", 2), ("peak MiB", "peak_mib", 1)):
         pair = (figures[key], figures[f"full_{key}"])
@@ -146,7 +165,7 @@ def head_measured(out: Terminal, figures: Mapping[str, Any], checks: list[Check]
 
 
 def head_checks(figures: Mapping[str, Any]) -> list[Check]:
-    """The bars of part 3, for what could be measured."""
+    """The bars of part 4, for what could be measured."""
     checks = []
     if figures["peak_mib"] is not None:
         # 5 % and 16 MiB: the few numbers per row, page rounding, the threads' stacks
@@ -162,8 +181,8 @@ def head_checks(figures: Mapping[str, Any]) -> list[Check]:
 
 
 def peers(out: Terminal, found: Mapping[str, Any]) -> None:
-    """Part 4: a line for each party, float32."""
-    out.title("4  Beside the peers")
+    """Part 5: a line for each party, float32."""
+    out.title("5  Beside the peers")
     accuracy, times = found["accuracy"], found["speed"]["rows"]
     errors = {
         (row["who"], row["op"]): row["max_ulp"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -30,11 +31,18 @@ def why_not_writable(path: Path) -> str | None:
 
 def write(path: Path, text: str) -> None:
     """Replace the file at once, so that nobody ever reads half of it; links stay links."""
+    with whole(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield a new file to write into; it takes the place of `path` when all went well."""
     target = Path(os.path.realpath(path))
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    os.close(handle)
     try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        yield Path(name)
         os.chmod(name, target.stat().st_mode if target.exists() else 0o666 & ~_umask())
         os.replace(name, target)
     except BaseException:

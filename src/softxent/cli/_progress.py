@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Any, TextIO
 
 from softxent.cli._terminal import WIDTH, is_terminal
 
@@ -112,3 +112,50 @@ def case_bar(steps: int) -> Iterator[Callable[[str], None]]:
             bar.set_description_str(step)
 
         yield progress
+
+
+class RowBars:
+    """On stderr a bar of rows for each pass over a file; nothing at all off a terminal."""
+
+    def __init__(self) -> None:
+        self.shown = is_terminal(sys.stderr)
+        self.total: int | None = None  # known from the first pass on
+        self.rows = 0
+        self._bar: Any = None
+
+    def __enter__(self) -> RowBars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def stage(self, text: str) -> None:
+        """A pass begins; without a text, the last one has ended."""
+        from tqdm import tqdm
+
+        self._close()
+        if self.shown and text:
+            shape = "  {desc}  {bar:30}  {n_fmt} rows  {rate_fmt}"
+            self._bar = tqdm(
+                total=self.total,
+                desc=text,
+                leave=False,
+                unit=" rows",
+                unit_scale=True,
+                bar_format=shape if self.total else "  {desc}  {n_fmt} rows  {rate_fmt}",
+                file=sys.stderr,
+            )
+
+    def watch(self, rows: int) -> None:
+        """So many rows were read."""
+        self.rows += rows
+        if self._bar is not None:
+            self._bar.update(rows)
+
+    def _close(self) -> None:
+        if self.rows and self.total is None:
+            self.total = self.rows
+        self.rows = 0
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

@@ -19,7 +19,7 @@ from softxent.cli._terminal import Terminal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from softxent.cli._digits import Result
+    from softxent.cli import _digits, _moons
     from softxent.cli._minibatch import Batch
 
 SCHEMA_VERSION = 1
@@ -35,9 +35,9 @@ NEEDS = {
     "matplotlib": "matplotlib",
 }
 REPORT = "softxent-demo.html"
-# Part 3: rows, features, classes; no run begins after so many seconds, but for the first of each.
+# Part 4: rows, features, classes; no run begins after so many seconds, but for the first of each.
 HEAD: dict[str, Any] = {"n": 1024, "d": 256, "v": 131_072, "rounds": 3, "patience": 6.0}
-# Part 4: seconds, not minutes. torch.compile is left to `softxent bench`: it compiles for 20 s.
+# Part 5: seconds, not minutes. torch.compile is left to `softxent bench`: it compiles for 20 s.
 PEERS = ("scipy", "sklearn", "torch", "jax")
 SPEED: dict[str, Any] = {
     "shapes": [(131_072, 10), (8192, 1000), (64, 131_072)],
@@ -55,9 +55,10 @@ Shows the formula at work on real data, and checks it:
   2  softmax regression on the 1797 digits that scikit-learn bundles, trained
      by SciPy on softxent's loss, gradient and Hessian-vector product; the
      result beside scikit-learn's LogisticRegression
-  3  a head of 131,072 classes: time and peak memory of the fused linear loss
+  3  two moons, told apart by a network with one hidden layer
+  4  a head of 131,072 classes: time and peak memory of the fused linear loss
      beside full logits
-  4  accuracy and speed beside SciPy, scikit-learn, PyTorch and JAX, those of
+  5  accuracy and speed beside SciPy, scikit-learn, PyTorch and JAX, those of
      them that are installed; and all of it as one HTML file
 
 Takes less than a minute, needs no network. Exits 1 if a check falls short."""
@@ -70,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     report.add_argument(
         "--report", metavar="FILE", default=REPORT, help=f"the HTML file (default: {REPORT})"
     )
-    report.add_argument("--no-report", action="store_true", help="parts 1 to 3 only, no file")
+    report.add_argument("--no-report", action="store_true", help="parts 1 to 4 only, no file")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         stage("loading scikit-learn, SciPy and matplotlib")
         require("demo", EXTRA, NEEDS)
         from softxent.cli import _demo_text as text
-        from softxent.cli import _digits, _minibatch
+        from softxent.cli import _digits, _minibatch, _moons
         from softxent.measure import head
 
         out = text.Silent() if args.json else Terminal(sys.stdout)
@@ -96,17 +97,22 @@ def run(args: argparse.Namespace) -> int:
     with training_bar(_digits.GRADIENT_NORM) as progress:
         result = _digits.run(data, progress)
     text.trained(out, result)
+    text.moons(out)
+    with stages() as stage:
+        stage("training a network")
+        moons = _moons.run()
+    text.moons_learned(out, moons)
     text.head(out, HEAD["v"])
     with stages() as stage:
         figures = head.measure(**HEAD, progress=stage)
     head_checks = text.head_checks(figures)
     text.head_measured(out, figures, head_checks)
-    checks = errors.checks() + result.checks() + head_checks
+    checks = errors.checks() + result.checks() + moons.checks() + head_checks
     if path is not None:
         with stages() as stage:
             found = _beside_peers(stage)
             stage("writing the report")
-            page = _page(batch, result, figures, found, checks, begin)
+            page = _page(batch, result, moons, figures, found, checks, begin)
         text.peers(out, found)
         try:
             _files.write(path, page)
@@ -116,6 +122,7 @@ def run(args: argparse.Namespace) -> int:
         parts = {
             "gradient_check": errors.as_dict(),
             "digits": result.as_dict(),
+            "moons": moons.as_dict(),
             "linear": figures | {"passed": all(check.passed for check in head_checks)},
             "report": None if path is None else str(path),
         }
@@ -157,7 +164,8 @@ def _beside_peers(stage: Callable[[str], None]) -> dict[str, Any]:
 
 def _page(
     batch: Batch,
-    result: Result,
+    result: _digits.Result,
+    moons: _moons.Result,
     head: Mapping[str, Any],
     found: Mapping[str, Any],
     checks: list[Check],
@@ -174,6 +182,7 @@ def _page(
         kernels=kernels(),
         batch=batch,
         result=result,
+        moons=moons,
         head=head,
         **found,
         checks=checks,

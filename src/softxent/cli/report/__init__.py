@@ -1,7 +1,7 @@
-"""The demo's report: everything it found, as one HTML page that needs nothing else.
+"""Reports: what a command found, as one HTML page that needs nothing else.
 
 No script, no font, no picture is loaded from anywhere; the page follows the reader's light or dark
-setting, prints on paper, and reads out.
+setting, prints on paper, and reads out. Here is the demo's; classifier.py has that of a classifier.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from softxent.cli.report import numbers, plots, tables
+from softxent.cli.report import classifier_plots, plots, tables
+from softxent.cli.report.drawing import styled
+from softxent.cli.report.page import page
 
 if TYPE_CHECKING:
+    from softxent.cli import _digits, _moons
     from softxent.cli._checks import Check
-    from softxent.cli._digits import Result
     from softxent.cli._minibatch import Batch
 
 
@@ -30,7 +30,8 @@ class Findings:
     version: str
     kernels: str  # "native kernels" or "plain NumPy"
     batch: Batch
-    result: Result
+    result: _digits.Result
+    moons: _moons.Result
     head: Mapping[str, Any]  # measure.head.measure
     peers: Mapping[str, str]  # key: title, of those that import here
     missing: Mapping[str, str]  # key: why, and what to do
@@ -43,24 +44,13 @@ class Findings:
 
 def render(findings: Findings, now: datetime) -> str:
     """The page, as text to be written as UTF-8."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {
-        "fixed": numbers.fixed,
-        "ulp": numbers.ulp,
-        "ms": numbers.milliseconds,
-        "count": numbers.count,
-        "percent": numbers.percent,
-        "times": numbers.times,
-    }
-    source = resources.files(__name__).joinpath("template.html.j2").read_text(encoding="utf-8")
     titles = {"softxent": "softxent", **findings.peers}
-    return environment.from_string(source).render(
+    return page(
+        "demo.html.j2",
         f=findings,
         now=now,
         titles=titles,
-        digits=_digits(findings.batch),
+        digits=_rows(findings.batch),
         accuracy=tables.accuracy(findings.accuracy["rows"], list(titles)),
         confident=tables.confident(findings.accuracy["confident"], titles),
         speed=tables.speed(findings.speed["rows"], list(findings.peers)),
@@ -68,10 +58,10 @@ def render(findings: Findings, now: datetime) -> str:
     )
 
 
-def _digits(batch: Batch) -> list[dict[str, Any]]:
+def _rows(batch: Batch) -> list[dict[str, Any]]:
     """Each row of the mini-batch, with its picture."""
     rows = []
-    with plots.styled():
+    with styled():
         for n, target in enumerate(int(t) for t in batch.target):
             label = f"A handwritten {target}, 8 by 8 pixels"
             rows.append(
@@ -93,7 +83,7 @@ def _digits(batch: Batch) -> list[dict[str, Any]]:
 def _pictures(f: Findings, titles: Mapping[str, str]) -> dict[str, str]:
     """The plots by name; what was not measured has none."""
     learned, head = f.result.learned, f.head
-    with plots.styled():
+    with styled():
         pictures = {
             "loss": plots.loss_curve(
                 learned.objective,
@@ -107,6 +97,15 @@ def _pictures(f: Findings, titles: Mapping[str, str]) -> dict[str, str]:
                 learned.weight,
                 "Ten pictures of 8 by 8 weights, one for each digit; blue where ink speaks for "
                 "the digit, orange where it speaks against it.",
+            ),
+            "moons": classifier_plots.regions(
+                f.moons.model.predict_proba,
+                f.moons.test_x,
+                f.moons.test_t,
+                f.moons.predicted,
+                ("upper moon", "lower moon"),
+                ("x₁", "x₂"),
+                "moons",
             ),
             "gradient": plots.gradient_map(
                 f.batch.map_gradient,

@@ -1,74 +1,33 @@
-"""The report's plots: drawn by matplotlib, returned as SVG that can stand inside a page.
-
-Text stays text in the page's own font, and colours are CSS variables, so that a plot follows light
-and dark as the page does. matplotlib knows no variables: it draws with stand-in colours, which are
-replaced afterwards. Pictures are PNG data inside the SVG, with opacity for magnitude, so that zero
-shows the page, whichever colour that has.
-"""
+"""The plots of the demo's report, as SVG."""
 
 from __future__ import annotations
 
-import html
-import io
-import logging
-import re
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
-# Off a terminal stderr stays empty, also while matplotlib builds its cache of fonts, and where
-# there is no folder to keep it in.
-logging.getLogger("matplotlib").setLevel(logging.ERROR)
+import numpy as np
+from matplotlib.ticker import LogLocator, NullFormatter
 
-import matplotlib  # noqa: E402
-import numpy as np  # noqa: E402
-from matplotlib.axes import Axes  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-from matplotlib.ticker import LogLocator, NullFormatter  # noqa: E402
-
-Floats = np.ndarray[Any, np.dtype[np.float64]]
-
-# Stand-in colour → the page's variable.
-INK, MUTED, RULE, BLUE, ORANGE = "#010101", "#020202", "#030303", "#040404", "#050505"
-VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", BLUE: "blue", ORANGE: "orange"}
-# Pictures cannot follow variables: a blue and an orange that are seen on white and on near-black,
-# and told apart by colour-blind eyes.
-POSITIVE, NEGATIVE = (0.11, 0.46, 0.78), (0.88, 0.42, 0.04)
-
-WIDTH = 500  # points; the page scales it to its column, 812 pixels, and the text to 14 pixels
-STYLE = {
-    "font.family": "DejaVu Sans",  # matplotlib's own, only to measure text with
-    "font.size": 8.5,
-    "axes.labelsize": 8.5,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "axes.titlesize": 8.5,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "svg.fonttype": "none",
-    "svg.hashsalt": "softxent",  # the same page for the same numbers
-    "text.color": INK,
-    "axes.labelcolor": MUTED,
-    "axes.edgecolor": RULE,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "axes.axisbelow": True,
-    "grid.color": RULE,
-    "grid.linewidth": 0.6,
-    "xtick.color": RULE,
-    "ytick.color": RULE,
-    "xtick.labelcolor": MUTED,
-    "ytick.labelcolor": MUTED,
-    "image.interpolation": "none",
-}
+from softxent.cli.report.drawing import (
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    RULE,
+    WIDTH,
+    Floats,
+    axes_at,
+    figure_of,
+    frame,
+    signed,
+    svg,
+)
 
 
 def loss_curve(objective: Floats, norm: Floats, label: str) -> str:
     """Distance to the optimum, and gradient norm, by iteration, on one logarithmic axis."""
-    figure = _figure(230)
-    axes = _axes(figure, 40, 32, WIDTH - 50, 190)
+    figure = figure_of(230)
+    axes = axes_at(figure, 40, 32, WIDTH - 50, 190)
     above = objective - objective.min()
     for values, colour, marker, name, side in (
         (norm, ORANGE, "s", "gradient norm", "left"),
@@ -92,38 +51,38 @@ def loss_curve(objective: Floats, norm: Floats, label: str) -> str:
     axes.tick_params(which="both", axis="y", length=0)
     axes.set_xticks(range(0, len(objective), max(1, len(objective) // 12)))
     axes.set_xlabel("iteration")
-    return _svg(figure, "loss-curve", label)
+    return svg(figure, "loss-curve", label)
 
 
 def weights(weight: Floats, label: str) -> str:
     """One picture of 8 by 8 for each class; all on the same scale."""
     side = round(weight.shape[1] ** 0.5)
-    figure = _figure(210)
+    figure = figure_of(210)
     largest = float(np.abs(weight).max()) or 1.0
     for k, row in enumerate(weight):
-        axes = _axes(figure, 2 + 102 * (k % 5), 106 - 104 * (k // 5), 88, 88)
-        axes.imshow(_signed(row.reshape(side, side) / largest))
+        axes = axes_at(figure, 2 + 102 * (k % 5), 106 - 104 * (k // 5), 88, 88)
+        axes.imshow(signed(row.reshape(side, side) / largest))
         axes.set_title(str(k), pad=3)
-        _frame(axes)
-    return _svg(figure, "weights", label)
+        frame(axes)
+    return svg(figure, "weights", label)
 
 
 def digit(image: Floats, label: str, name: str) -> str:
     """One handwritten digit."""
-    figure = Figure(figsize=(1, 1))
-    axes = _axes(figure, 0, 0, 72, 72)
+    figure = figure_of(72, 72)
+    axes = axes_at(figure, 0, 0, 72, 72)
     side = round(image.shape[0] ** 0.5)
-    axes.imshow(_signed(image.reshape(side, side)))
-    _frame(axes)
-    return _svg(figure, name, label)
+    axes.imshow(signed(image.reshape(side, side)))
+    frame(axes)
+    return svg(figure, name, label)
 
 
 def gradient_map(gradient: Floats, target: Sequence[int], label: str) -> str:
     """Rows by classes of y − t, rows sorted by class."""
     n, v = gradient.shape
-    figure = _figure(310)
-    axes = _axes(figure, 36, 2, WIDTH - 40, 272)
-    axes.imshow(_signed(gradient), aspect="auto", extent=(-0.5, v - 0.5, n - 0.5, -0.5))
+    figure = figure_of(310)
+    axes = axes_at(figure, 36, 2, WIDTH - 40, 272)
+    axes.imshow(signed(gradient), aspect="auto", extent=(-0.5, v - 0.5, n - 0.5, -0.5))
     axes.grid(False)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
@@ -139,16 +98,16 @@ def gradient_map(gradient: Floats, target: Sequence[int], label: str) -> str:
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(True)
-    return _svg(figure, "gradient-map", label)
+    return svg(figure, "gradient-map", label)
 
 
 def head_bars(seconds: Sequence[float], peak_mib: Sequence[float], label: str) -> str:
     """Seconds and MiB of the fused loss and of full logits, side by side."""
-    figure = _figure(96)
+    figure = figure_of(96)
     names = ["fused", "full logits"]
     panels = (("seconds", seconds, "{:.2f}"), ("peak memory, MiB", peak_mib, "{:.0f}"))
     for left, (title, values, shape) in zip((56, 316), panels, strict=True):
-        axes = _axes(figure, left, 2, 180, 74)
+        axes = axes_at(figure, left, 2, 180, 74)
         bars = axes.barh(names, values, color=[BLUE, ORANGE], height=0.62)
         axes.bar_label(bars, [shape.format(value) for value in values], padding=4, color=INK)
         axes.invert_yaxis()
@@ -158,14 +117,14 @@ def head_bars(seconds: Sequence[float], peak_mib: Sequence[float], label: str) -
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
         axes.tick_params(length=0, labelcolor=INK)
-    return _svg(figure, "head-bars", label)
+    return svg(figure, "head-bars", label)
 
 
 def ratios(rows: Sequence[tuple[str, Sequence[float]]], label: str) -> str:
     """For each peer a dot a shape: its time over ours; the line at 1 is ours."""
     height = 22 * len(rows)
-    figure = _figure(height + 22)
-    axes = _axes(figure, 168, 20, WIDTH - 180, height)
+    figure = figure_of(height + 22)
+    axes = axes_at(figure, 168, 20, WIDTH - 180, height)
     for place, (_, values) in enumerate(rows):
         axes.plot([1, max(values)], [place, place], color=RULE, linewidth=1)
         axes.plot(values, [place] * len(values), "o", color=ORANGE, markersize=5)
@@ -183,64 +142,4 @@ def ratios(rows: Sequence[tuple[str, Sequence[float]]], label: str) -> str:
     axes.tick_params(which="both", length=0)
     axes.tick_params(axis="y", labelcolor=INK)
     axes.spines["left"].set_visible(False)
-    return _svg(figure, "ratios", label)
-
-
-def _figure(height: int) -> Figure:
-    return Figure(figsize=(WIDTH / 72, height / 72))
-
-
-def _axes(figure: Figure, left: int, bottom: int, width: int, height: int) -> Axes:
-    """Axes at whole points, where matplotlib puts pictures; between them frame and picture part."""
-    across, up = (72 * inches for inches in figure.get_size_inches())
-    return figure.add_axes((left / across, bottom / up, width / across, height / up))
-
-
-def _frame(axes: Axes) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.grid(False)
-    for spine in axes.spines.values():
-        spine.set_visible(True)
-
-
-def _signed(values: Floats) -> Floats:
-    """RGBA of numbers in [-1, 1]: the sign as colour, the magnitude as opacity."""
-    rgba = np.empty((*values.shape, 4))
-    rgba[..., :3] = np.where(values[..., None] < 0, NEGATIVE, POSITIVE)
-    rgba[..., 3] = np.minimum(1, np.abs(values))
-    return rgba
-
-
-def _svg(figure: Figure, name: str, label: str) -> str:
-    """The figure as an <svg> element that reads out `label` and shares no id with another."""
-    text = io.StringIO()
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # else links, and today's date
-    figure.savefig(text, format="svg", metadata=nothing)
-    svg = text.getvalue()
-    svg = svg[svg.index("<svg") :]
-    for colour, variable in VARIABLES.items():
-        svg = svg.replace(colour, f"var(--{variable})")
-    svg = re.sub(r"""font-family: [^;"]*""", "font-family: inherit", svg)
-    svg = re.sub(r"""font: (\d+(?:\.\d+)?)px [^;"]*""", r"font: \1px var(--font)", svg)
-    svg = re.sub(r"<style.*?</style>", "", svg).replace("xlink:href", "href")
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name}-", svg)
-    size = re.search(r'viewBox="([^"]*)"', svg)
-    body = svg[svg.index(">") + 1 :]
-    return (
-        f'<svg class="plot {name}" viewBox="{size[1] if size else ""}" role="img" '
-        f'aria-label="{html.escape(label)}">{body}'
-    )
-
-
-def styled() -> Any:
-    """The context that every plot is drawn in: matplotlib's defaults and ours, nobody's settings.
-
-    >>> with styled():
-    ...     svg = digit(np.zeros(64), "an empty picture", "digit-0")
-    >>> svg[:44]
-    '<svg class="plot digit-0" viewBox="0 0 72 72'
-    """
-    # Not the backend: reading it looks for one, and drawing SVG needs none.
-    ours: Any = {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"} | STYLE
-    return matplotlib.rc_context(ours)
+    return svg(figure, "ratios", label)

@@ -34,14 +34,6 @@ from softxent.derive.exact.wording import witness
 from softxent.derive.exact.work import limited
 from softxent.derive.verdicts import Witness
 
-_PAPER = (at_points.PAPER, at_points.SMALL_POSITIVE, at_points.SMALL, at_points.UNIT)
-_WIDE = (
-    at_points.LARGE,
-    at_points.LARGE_POSITIVE,
-    at_points.FINE,
-    at_points.FINE_POSITIVE,
-    at_points.UNIT,
-)
 _ENOUGH = 1e-6
 _MOST_POINTS = 4
 _MOST_SETTINGS = 256
@@ -165,10 +157,10 @@ class _Trial:
         """Try small numbers, then random ones until a false step would have been seen."""
         exact, why, passed = True, "", 0
         error = 1.0
-        wide: tuple[Style, ...] = _WIDE
+        wide: tuple[Style, ...] = at_points.WIDE
         needed = at_points.turns(self.program)
         for number in range(max(_MOST_POINTS, needed)):
-            styles, more = (_PAPER, 0) if number == 0 else (wide, number % 2)
+            styles, more = (at_points.FIRST, 0) if number == 0 else (wide, number % 2)
             sizes = {
                 set: size if set in self.fixed else size + more for set, size in self.sizes.items()
             }
@@ -241,7 +233,8 @@ class _Trial:
         kinds = [getattr(self.program.quantity(name), "kind", "") for name in self.program.names]
         tries = [(at_points.PAPER, True)] if "target" in kinds else []
         if number:
-            tries += [(style, False) for style in (at_points.SMALL_POSITIVE, at_points.SMALL)] * 4
+            tries += [(at_points.NEXT, False)]
+            tries += [(style, False) for style in at_points.NICER] * 4
         for again, (style, hot) in enumerate(tries):
             seed = f"{self.seed}/nicer/{again}"
             try:

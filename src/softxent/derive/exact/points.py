@@ -24,6 +24,10 @@ _SIZES = {"size-one": 1, "size-two": 2, "size-three": 3}
 _OF_VALUES = ("sum-to-one", "one-hot", "binary", "positive")
 
 
+_BENDS = 10
+"""Points for |x| and its like, where x > 0 and x < 0 each ought to come up: 2^-9 not to see one."""
+
+
 class Style(NamedTuple):
     """How values are drawn. choices: how many values each may take, for the error bound."""
 
@@ -33,6 +37,9 @@ class Style(NamedTuple):
 
 
 PAPER = Style("paper", True, 1)
+NEXT = Style("next", True, 1)
+"""Like paper, but from 2 on: at 1 much is equal by chance."""
+TENTHS = Style("tenths", True, 9)
 SMALL = Style("small", False, 50)
 SMALL_POSITIVE = Style("small", True, 25)
 LARGE = Style("large", False, _LARGE)
@@ -40,6 +47,10 @@ LARGE_POSITIVE = Style("large", True, _LARGE)
 FINE = Style("fine", False, 8 * _FINE)
 FINE_POSITIVE = Style("fine", True, 4 * _FINE)
 UNIT = Style("unit", True, _FINE - 1)
+FIRST = (PAPER, SMALL_POSITIVE, SMALL, TENTHS, UNIT)
+NICER = (SMALL_POSITIVE, SMALL, TENTHS)
+WIDE = (LARGE, LARGE_POSITIVE, FINE, FINE_POSITIVE, UNIT)
+"""What is tried in order, until a style has values: first, for a reader, and after that."""
 
 
 class Point:
@@ -70,7 +81,7 @@ class Point:
         found = self._coefficients.get(full)
         if found is None:
             draw = random.Random(f"{self._seed}/{full}")
-            most = 3 if self.style.name in ("paper", "unit") else 50
+            most = 50 if self.style.name in ("small", "large", "fine") else 3
             found = Fraction(draw.choice((1, -1)) * draw.randint(1, most))
             self._coefficients[full] = found
         return found
@@ -106,7 +117,7 @@ def assumptions(given: Given) -> dict[str, frozenset[str]]:
 def turns(program: Program) -> int:
     """Return how many points a step needs at least, for all values of what has few."""
     held = assumptions(program.given)
-    needed, bits = 2, 0
+    needed, bits = (_BENDS if any(uses.bends for uses in program.all_uses()) else 2), 0
     for name in program.names:
         if {"one-hot", "binary"} & held.get(name, frozenset()):
             needed = 3
@@ -243,19 +254,27 @@ class _Values:
         self._drawn = 0
 
     def exponential(self) -> Fraction:
-        """Return e^z: 1, 2, 3, … on paper; whole numbers, as sums of them have small factors."""
-        if self._style.name in ("paper", "large"):
-            return self.positive()
+        """Return e^z: 1, 2, 3, … on paper; whole numbers, as sums of them have small factors.
+
+        Where signs are free half of them are below 1, so that z is negative as well.
+        """
+        if self._style.name in ("paper", "next", "large"):
+            value = self.positive()
+            if self._style.positive or self._random.random() < 0.5:
+                return value
+            return Fraction(1, 1 + value % 12)
         return Fraction(self._random.randint(1, 9), self._random.randint(1, 4))
 
     def positive(self) -> Fraction:
         """Return a positive rational."""
         name = self._style.name
-        if name == "paper":
+        if name in ("paper", "next"):
             self._drawn += 1
             if self._number == 0 or self._drawn == 1:
-                return Fraction(self._drawn + self._number % 3)
+                return Fraction(self._drawn + self._number % 3 + (name == "next"))
             return Fraction(self._random.randint(1, 5))
+        if name == "tenths":
+            return Fraction(self._random.randint(1, 9), 10)
         if name == "small":
             return Fraction(self._random.randint(1, 9), self._random.randint(1, 4))
         if name == "large":

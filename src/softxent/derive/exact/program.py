@@ -32,6 +32,8 @@ from softxent.derive.exact import nodes
 from softxent.derive.exact.nodes import Interned, Node
 from softxent.derive.exact.stops import Unsupported
 
+_BENT = ("abs", "sign", "relu", "sqrt")
+
 
 class Program:
     """The sides of a step and the definitions that they reach."""
@@ -218,6 +220,8 @@ class _Uses:
         """How many letters run over a set at once, at most."""
         self.lowest: dict[str, int] = {}
         self.highest: dict[str, int] = {}
+        self.bends = False
+        """Whether a function is in it that has another formula on the other side of 0."""
 
     def read(self, real: Real, bound: dict[str, str], given: Given) -> None:
         """Add what an expression uses; bound: the sets of the letters that are bound here."""
@@ -240,9 +244,11 @@ class _Uses:
                     waiting += [(below, bound), (above, bound)]
                 case Raise(base, exponent):
                     waiting += [(exponent, bound), (base, bound)]
-                case Apply(_, of):
+                case Apply(function, of):
+                    self.bends = self.bends or function in _BENT
                     waiting.append((of, bound))
-                case Total(_, letter, set, of, conditions, lower, upper):
+                case Total(kind, letter, set, of, conditions, lower, upper):
+                    self.bends = self.bends or kind in ("max", "min")
                     for bounding in (lower, upper):
                         if bounding is not None:
                             self._constant(set, bounding)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 from softxent.derive.exact import decide
 from softxent.derive.judge import assume
@@ -127,6 +128,19 @@ class Definitions:
                 return name
         return None
 
+    def resting(
+        self, statement: Statement, trees: tuple[Expr, Expr], wrong: set[int]
+    ) -> Statement | None:
+        """Return which of some wrong definitions a step stands on."""
+        for node in (one for tree in trees for one in tree.walk() if wrong):
+            if isinstance(node, Symbol):
+                name, indices = self.book.letters.split(node)
+                arity = self.book.rank(name, len(indices))
+                found = self.book.definition(name, arity, statement.number)
+                if found is not None and found.number in wrong - {statement.number}:
+                    return self.reading.outline.statements[found.number]
+        return None
+
     def hidden(self, statement: Statement, tree: Expr, letter: str) -> str | None:
         """Return a name that depends on a letter without showing it: L = -t_i log y_i."""
         waiting, seen = [tree], {""}
@@ -137,7 +151,7 @@ class Definitions:
                 name, indices = self.book.letters.split(node)
                 arity = self.book.rank(name, len(indices))
                 found = self.book.definition(name, arity, statement.number)
-                if found is None or name in seen:
+                if found is None or name in seen or found.number == statement.number:
                     continue
                 seen.add(name)
                 free = letters_free(found.body, self.book.letters.split) - set(found.letters)
@@ -156,6 +170,11 @@ class Definitions:
                     return True
         return False
 
+    def says(self, statement: Statement, body: Expr) -> bool:
+        """Whether a statement's right side is what its left side is by definition."""
+        found = self.known(statement)
+        return found is not None and found.body is body
+
     def restated(self, statement: Statement, at: int) -> bool:
         """Whether a step says the definition of its left side again, letters aside."""
         found = self.known(statement) if at == 0 else None
@@ -163,20 +182,55 @@ class Definitions:
             return False
         return _skeleton(found.body) == _skeleton(statement.sides[1].tree)
 
-    def strays(self, body: Expr, claim: Claim) -> list[str]:
+    def strays(self, head: Expr, body: Expr, claim: Claim) -> list[str]:
         """Return the letters of a definition that are an oversight.
 
         A letter that names the correct class (L = -log y_c) is none: it is bound nowhere.
         """
         lost = [name for name, side in claim.one_sided.items() if side == "left"]
-        extra = [name for name, side in claim.one_sided.items() if side == "right"]
+        named = letters_free(head, self.book.letters.split)  # in its arguments: d(x_i, x_j)
+        extra = [
+            name for name, side in claim.one_sided.items() if side == "right" and name not in named
+        ]
         bound = tied(claim)
         if lost and extra:
             return [name for name in (*extra, *lost) if name not in bound]
         sums = any(isinstance(node, Big) for node in body.walk())
-        return [
-            name for name in extra if name not in bound and sums and name in self.book.letters.bound
-        ]
+        instead = {other for _, other in self.unused(body)}
+        known = (self.book.letters.bound | instead) & letters_free(body, self.book.letters.split)
+        return [name for name in extra if name not in bound and sums and name in known]
+
+    def unused(self, body: Expr) -> list[tuple[str, str]]:
+        r"""Return the letters of sums that do not occur in them, and what stands there instead.
+
+        `\sum_{j=1}^K e^{z_i}`: j, i. A sum of what has no index at all has none that is wrong.
+        """
+        out = []
+        for node in body.walk():
+            if not isinstance(node, Big) or node.name not in ("sum", "prod"):
+                continue
+            own = [base_name(one) for one in node.over.index]
+            if any(
+                isinstance(one, Symbol) and base_name(one) in own
+                for tree in (node.of, node.over.lower, node.over.upper)
+                if tree is not None
+                for one in tree.walk()
+            ):
+                continue
+            instead = sorted(letters_free(node.of, self.book.letters.split))
+            out += [(own[0], other) for other in instead if len(own) == 1]
+        return out
+
+    def end_inside(self, body: Expr) -> tuple[str, str] | None:
+        r"""Return a sum's letter and its end where the end stands in for it: `\sum_j^k e^{z_k}`."""
+        unused = self.unused(body)
+        for node in body.walk():
+            if isinstance(node, Big) and isinstance(node.over.upper, Symbol):
+                for one in node.over.index:
+                    pair = (base_name(one), base_name(node.over.upper))
+                    if pair in unused:
+                        return pair
+        return None
 
     def apart(self, statement: Statement, found: Definition) -> bool:
         """Whether a statement may give its left side another meaning: elsewhere, or it says so."""
@@ -187,7 +241,16 @@ class Definitions:
         cued = bool(_NEW.search(sentence))
         cases = [set(one.signs[0].conditions) for one in (statement, other) if one.signs]
         elsewhere = statement.section != other.section or (all(cases) and cases[0] != cases[-1])
+        elsewhere = elsewhere or self.tabled(statement, found)
         return elsewhere or cued or statement.signs[0].relation != "="
+
+    def tabled(self, statement: Statement, found: Definition) -> bool:
+        """Whether a statement and an earlier definition stand in two rows of a table."""
+        document = self.reading.document
+        other = self.reading.outline.statements[found.number]
+        starts = [one.sides[0].start for one in (statement, other)]
+        lines = {document.text.rfind("\n", 0, start) + 1 for start in starts}
+        return len(lines) == 2 and all(document.text.startswith("|", line) for line in lines)
 
     def single(
         self, statement: Statement, found: Definition, trees: tuple[Expr, Expr]
@@ -218,7 +281,7 @@ def _renamed(tree: Expr, letters: tuple[str, str]) -> Expr:
     """Put one letter for another in the subscripts of a formula."""
     old, new = letters
 
-    def put(value: object, inside: bool = False) -> object:
+    def put(value: Any, inside: bool = False) -> Any:
         if isinstance(value, Symbol) and inside and not value.subs and base_name(value) == old:
             return replace(value, name=new.removeprefix("\\"))
         if isinstance(value, Symbol):
@@ -226,12 +289,12 @@ def _renamed(tree: Expr, letters: tuple[str, str]) -> Expr:
         if isinstance(value, tuple):
             return tuple(put(one, inside) for one in value)
         if isinstance(value, Node):
-            return replace(
-                value, **{one: put(getattr(value, one), inside) for one in value.__match_args__}
-            )
+            names: tuple[str, ...] = type(value).__match_args__
+            return replace(value, **{one: put(getattr(value, one), inside) for one in names})
         return value
 
-    return put(tree)  # type: ignore[return-value]
+    renamed: Expr = put(tree)
+    return renamed
 
 
 def _number(found: Definition | Function) -> int:

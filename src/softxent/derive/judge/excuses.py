@@ -28,8 +28,8 @@ from softxent.derive.exact.numbers import Poly, approximate
 from softxent.derive.exact.stops import Stop
 from softxent.derive.judge.mending import tied
 from softxent.derive.judge.outcome import Outcome
-from softxent.derive.trees import Applied, Derivative, Expr, Number, Symbol
-from softxent.derive.understand.letters import bare
+from softxent.derive.trees import Applied, Derivative, Expr, Number, Product, Symbol
+from softxent.derive.understand.letters import bare, is_bold
 from softxent.derive.understand.outline import Statement
 from softxent.derive.understand.quantities import elements_of
 from softxent.derive.understand.reading import Claim
@@ -44,8 +44,26 @@ _FRACTIONS = frozenset(("\\alpha", "\\lambda", "\\epsilon", "\\varepsilon", "\\g
 _DECIMAL = re.compile(r"\d*\.(\d+)")
 
 
+def each_alone(claim: Claim) -> tuple[str, Given] | None:
+    """Return that elements of unknown functions depend on their own index only: a row's loss."""
+    quantities = dict(claim.given.quantities)
+    changed = []
+    for name, quantity in claim.given.quantities.items():
+        if not isinstance(quantity, Unknown) or quantity.elementwise or not quantity.sets:
+            continue
+        if all(quantities[one].sets == quantity.sets for one in quantity.of if one in quantities):
+            quantities[name] = replace(quantity, elementwise=True)
+            changed.append(name.split("#")[0])
+    if not changed:
+        return None
+    words = f"each element of {' and of '.join(changed)} depends on its own index only"
+    return words, replace(claim.given, quantities=quantities)
+
+
 def condition(statement: Statement, trees: tuple[Expr, Expr], claim: Claim) -> Outcome | None:
     """Look for an equation that is set and not claimed: \\theta^T x = 0, f'(x) = 0."""
+    if _eigen(bare(trees[0]), bare(trees[1])):
+        return Outcome(Verdict.OPAQUE, "condition", "Read as what an eigenvector has to meet.")
     if len(statement.sides) != 2 or not isinstance(bare(trees[1]), Number):
         return None
     if not claim.given.quantities:
@@ -60,6 +78,17 @@ def condition(statement: Statement, trees: tuple[Expr, Expr], claim: Claim) -> O
             "Read as a condition that is set, not as a claim: it holds for some values only.",
         )
     return None
+
+
+def _eigen(left: Expr, right: Expr) -> bool:
+    r"""Whether this is `A v = \lambda v`, with a bold v."""
+    if not (isinstance(left, Product) and isinstance(right, Product)):
+        return False
+    one, other = left.factors[-1], right.factors[-1]
+    if not isinstance(one, Symbol) or one != other or not is_bold(one):
+        return False
+    symbols = all(isinstance(factor, Symbol) for factor in (*left.factors, *right.factors))
+    return symbols and len(right.factors) == 2
 
 
 def _slope_of_a_number(tree: Expr) -> bool:
@@ -165,11 +194,12 @@ def rounded(statement: Statement, at: int, claim: Claim) -> bool:
         values = [_decimal(real, claim.given) for real in (claim.left, claim.right)]
     except Stop:
         return False
-    # Half a unit of the last digit, or a whole one where what goes in is rounded, too.
+    # Half a unit of the last digit, or a whole one where what goes in is rounded or digits are cut.
     last = min(len(one) for one in digits[1] or digits[0])
     unit = Decimal(10) ** -last
-    most = unit if all(digits) else unit / 2
-    return abs(values[0] - values[1]) <= most
+    said, exact = values[::-1] if digits[1] else values
+    cut = all(digits) or abs(said) <= abs(exact)  # 5/3 = 1.666: cut off, not rounded
+    return abs(said - exact) <= (unit if cut else unit / 2)
 
 
 def _closed(claim: Claim) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from time import perf_counter
 
 from softxent.derive.exact import decide
-from softxent.derive.judge import assume, repairs
+from softxent.derive.judge import assume, outputs, repairs
 from softxent.derive.judge.clock import Clock
 from softxent.derive.judge.outcome import Outcome
 from softxent.derive.trees import Expr
@@ -122,6 +122,7 @@ class Mending:
             bound = tied(claim)
             if any(name not in bound for name in claim.one_sided):
                 return False
+            claim = outputs.freed(claim) or claim
             given = claim.given
             if assumption:
                 names = assume.target_names(self.reading, given)

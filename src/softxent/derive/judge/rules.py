@@ -156,6 +156,11 @@ RULES: dict[str, tuple[str, str, str]] = {
         "Two sums over the same index set end at different letters.",
         r"\sum_{k=1}^K e^{z_k} and \sum_{j=1}^J e^{z_j}",
     ),
+    "letter-unused": (
+        "A sum's letter does not occur in it",
+        "All its terms are the same, though they have an index: probably the wrong one.",
+        r"\frac{e^{z_i}}{\sum_{j=1}^K e^{z_i}}",
+    ),
     "letter-shadowed": (
         "A letter is free and bound in one step",
         "The sum's letter also stands free in the step. It is read as its own, but readers "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
-from softxent.derive.core import Defined
+from softxent.derive.core import Const, Defined
 from softxent.derive.exact import decide
 from softxent.derive.exact.deciding import Decision
-from softxent.derive.judge import assume, excuses
+from softxent.derive.judge import assume, excuses, outputs
 from softxent.derive.judge.again import Definitions
 from softxent.derive.judge.clock import Clock
 from softxent.derive.judge.hand import manners
@@ -24,6 +25,7 @@ from softxent.derive.understand.values import Mismatch, NotDefined, Unreadable
 from softxent.derive.verdicts import Verdict, Witness
 
 Trees = tuple[Expr, Expr]
+_IF = re.compile(r"\b(?:if|when|where|for)\s+(?:the\s+)?$", re.I)
 
 
 class Steps:
@@ -39,6 +41,8 @@ class Steps:
         self.mended: dict[tuple[int, int], Expr] = {}
         self.conditions: set[int] = set()
         """The statements that were read as conditions."""
+        self.spoiled: set[int] = set()
+        """Definitions that are wrong and could not be mended."""
 
     # ------------------------------------------------------------------ one step
     def judge(self, statement: Statement, at: int) -> Outcome:
@@ -84,22 +88,28 @@ class Steps:
     def _definition(self, statement: Statement, at: int, trees: Trees, sign: Sign) -> Outcome:
         _, _, claim = self.reading.step(statement, at, trees, sign.conditions, first=0)
         decision = self._decide(claim, 1.0)
-        stray = self.definitions.strays(trees[1], claim)
+        stray = self.definitions.strays(*trees, claim)
         if stray:
-            letters = ", ".join(stray)
-            outcome = Outcome(
-                Verdict.UNBOUND,
-                "letter-unbound",
-                f"{letters} is free on the {claim.one_sided[stray[0]]} of the definition only.",
-            )
+            words = [f"{one} on the {claim.one_sided[one]}" for one in stray]
+            text = " and ".join(words).replace(" on", " is free on", 1) + " of the definition only."
+            outcome = Outcome(Verdict.UNBOUND, "letter-unbound", text)
             outcome = _doubted(claim) or outcome
             if len(stray) == 2 and self.definitions.mend(statement, (stray[0], stray[1])):
-                outcome.message += f" From here on it is read with {stray[1]} on both."
-        elif decision.equal is False:
+                outcome.message += f" It is read with {stray[1]} on both sides from here on."
+            else:
+                self.spoiled.add(statement.number)
+        elif (ends := self.definitions.end_inside(trees[1])) is not None:
+            text = f"{ends[1]} is the end of the sum over {ends[0]} and stands inside in its place."
+            outcome = Outcome(Verdict.UNBOUND, "letter-unbound", text)
+        elif decision.equal is False and not self.definitions.says(statement, trees[1]):
             outcome = self._decided(statement, at, trees, sign, claim)
         else:
             outcome = Outcome(Verdict.DEFINITION, "definition", "Defines its left side.")
         outcome.notes += claim.notes
+        unused = self.definitions.unused(trees[1])[:1]
+        for letter, other in unused if outcome.verdict is not Verdict.UNBOUND else ():
+            text = f"{letter} runs in a sum and does not occur in it; {other} does."
+            outcome.notes.append(("letter-unused", text))
         return outcome
 
     # ------------------------------------------------------------------ equalities
@@ -111,6 +121,11 @@ class Steps:
         self, statement: Statement, at: int, trees: Trees, sign: Sign, claim: Claim
     ) -> Outcome:
         decision = self._decide(claim, 1.5, nice=True)
+        plainer = None if decision.equal else outputs.freed(claim)
+        if plainer is not None:
+            again = self._decide(plainer, 1.0, nice=True)
+            if again.equal is not None:
+                claim, decision = plainer, again
         nothing = _unlinked(claim) if decision.equal and excuses.empty(trees, claim) else None
         if nothing is not None:
             return nothing
@@ -136,6 +151,11 @@ class Steps:
         )
         if found is not None:
             return found
+        wrong = self.definitions.resting(statement, trees, self.spoiled)
+        if wrong is not None:
+            line = self.reading.document.line_column(wrong.signs[0].offset)[0]
+            text = f"Rests on the definition in line {line}, which is wrong."
+            return Outcome(Verdict.OPAQUE, "undefined", text)
         later = self.definitions.later(statement, trees)
         if later is not None:
             return Outcome(
@@ -176,6 +196,13 @@ class Steps:
             if decision.equal:
                 return assume.supposed(self.reading, statement, one, not decision.exact)
             late = late or decision.late
+        lost = set() if isinstance(claim.right, Const) else claim.one_sided.keys()
+        for letter in sorted(claim.given.letters.keys() - lost):
+            if not _correct(self.reading, letter):
+                continue  # a letter of all classes, though t_i = 1 is said of it, too
+            named = class_named(self.reading, self.clock, statement, claim, letter)
+            if named is not None:
+                return named
         if late:
             return Outcome(
                 Verdict.UNSUPPORTED,
@@ -202,10 +229,10 @@ class Steps:
         for one, smaller in assume.two_classes(claim):
             if self._decide(smaller, 0.3).equal:
                 return assume.supposed(self.reading, statement, one)
-        weights = excuses.fractions(claim)
-        if weights is not None and self._decide(replace(claim, given=weights[1]), 0.3).equal:
-            one = assume.Assumption(weights[0], frozenset(), frozenset((weights[0],)))
-            return assume.supposed(self.reading, statement, one)
+        for weaker in (excuses.fractions(claim), excuses.each_alone(claim)):
+            if weaker is not None and self._decide(replace(claim, given=weaker[1]), 0.3).equal:
+                one = assume.Assumption(weaker[0], frozenset(), frozenset((weaker[0],)))
+                return assume.supposed(self.reading, statement, one)
         if excuses.groundless(at, trees, claim):
             return Outcome(
                 Verdict.OPAQUE,
@@ -261,15 +288,19 @@ class Steps:
         one = self.definitions.single(statement, found, trees)
         if one is not None:
             return one
-        if self.definitions.strays(trees[1], claim):
+        if self.definitions.strays(*trees, claim):
             return None
         if not self.definitions.apart(statement, found):
             return None
-        opens = getattr(statement, "opens", False)
+        opens = statement.opens or self.definitions.tabled(statement, found)
         if not opens and self._false(statement, at, trees, sign, None).repair is not None:
             return None
         if not self.definitions.anew(statement):
-            return None
+            return Outcome(
+                Verdict.OPAQUE,
+                "undefined",
+                "Another definition, it seems, that was not understood.",
+            )
         return _new()
 
     def _another(self, statement: Statement) -> bool:
@@ -331,6 +362,17 @@ def _doubted(claim: Claim) -> Outcome | None:
         return None
     text = claim.doubts[0].rstrip(".")
     return Outcome(Verdict.OPAQUE, "unclear", f"{text[:1].upper()}{text[1:]}.")
+
+
+def _correct(reading: Reading, letter: str) -> bool:
+    """Whether the text calls a letter the correct class, in words, and not "if" it is."""
+    text = reading.document.text
+    return any(
+        one.letter == letter
+        and not one.names
+        and not _IF.search(text, max(0, one.offset - 20), one.offset)
+        for one in reading.outline.facts
+    )
 
 
 def _runs(trees: Trees, letter: str) -> bool:

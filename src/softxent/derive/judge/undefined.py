@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from softxent.derive.core import Defined, Unknown
+from softxent.derive.core import Defined, Element, Partial, Unknown, everything
 from softxent.derive.judge.outcome import Outcome
-from softxent.derive.trees import Applied, Derivative, Expr, Over, Symbol
+from softxent.derive.trees import Applied, Derivative, Expr, Over, Sum, Symbol
+from softxent.derive.understand.functions import KNOWN
 from softxent.derive.understand.letters import bare, base_name
 from softxent.derive.understand.outline import Statement
 from softxent.derive.understand.quantities import elements_of
@@ -39,6 +40,13 @@ class Undefined:
                     "unsupported",
                     f"{name} is defined for single elements only.",
                 )
+        moving = self._recursion(claim)
+        if moving is not None:
+            return Outcome(
+                Verdict.OPAQUE,
+                "undefined",
+                f"{moving} goes on from one index to the next; derivatives are not followed there.",
+            )
         far = self._far(trees, claim)
         if far is not None:
             return Outcome(
@@ -60,6 +68,38 @@ class Undefined:
                 f"How {name} depends on what it is differentiated by is never said.",
             )
         return None
+
+    def _recursion(self, claim: Claim) -> str | None:
+        """Look for a derivative by what the text defines by its neighbour: h_t by h_{t-1}."""
+        for one in everything(claim.left, claim.right):
+            if not isinstance(one, Partial):
+                continue
+            name = one.by.name.split("#")[0]
+            of = one.of
+            moved = {index.letter for index in one.by.indices if index.shift}
+            if isinstance(of, Element) and of.name == one.by.name:
+                moved |= {index.letter for index in of.indices if index.shift}
+                if moved & {index.letter for index in of.indices} and of != one.by:
+                    return name
+            for number, role in self.book.roles.items():
+                if role == "update" and one.by.indices and self._heads(number, name):
+                    return name
+        return None
+
+    def _heads(self, number: int, name: str) -> bool:
+        """Whether a statement says h_t by h_{t-1}."""
+        statement = self.reading.outline.statements[number]
+        head = bare(statement.sides[0].tree)
+        if not isinstance(head, Symbol) or self.book.letters.split(head)[0] != name:
+            return False
+        return any(
+            isinstance(sub, Sum)
+            for node in statement.sides[1].tree.walk()
+            if isinstance(node, Symbol)
+            for found, indices in [self.book.letters.split(node)]
+            if found == name
+            for sub in map(bare, indices)
+        )
 
     def _far(self, trees: tuple[Expr, Expr], claim: Claim) -> tuple[str, str] | None:
         """Look for a derivative by something that nothing connects with what is derived."""
@@ -97,6 +137,8 @@ class Undefined:
         """Look for a symbol that stands in this step only, on one side, and is not defined."""
         names = [self._quantities_in(tree) for tree in trees]
         for name in sorted(names[0] ^ names[1]):
+            if name.rstrip("'").lower() in KNOWN:
+                continue  # diag, softmax
             if name.rstrip("'") in _GENERIC or name.rstrip("'") in self.book.functions:
                 continue
             if name in self.book.targets or name in self.book.letters.exponents:

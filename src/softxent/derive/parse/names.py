@@ -66,11 +66,11 @@ NAMED = frozenset("det dim ker Pr gcd deg hom".split())
 
 WORDS = frozenset(
     """softmax logsoftmax sigmoid logistic relu ReLU gelu GELU softplus tanh log ln exp sqrt max min
-    argmax argmin sum loss Loss LSE lse logsumexp MSE BCE NLL CE KL RMSE MAE FL IoU diag sign sgn
-    cos sin onehot logit logits cost Cost grad pred prob error Error bias Dice Acc rate temp step
-    size mean std var Var Cov mask base time dist gain area freq odds risk rank norm mode data score
-    text node gate""".split()
-) | frozenset(name for name in GREEK if 2 < len(name))
+    argmax argmin sum loss Loss LSE lse logsumexp MSE BCE NLL CE KL RMSE MAE FL TP FP TN FN TPR FPR
+    REC IoU diag sign sgn cos sin onehot logit logits cost Cost grad pred prob error Error bias Dice
+    Acc rate temp step size mean std var Var Cov mask base time dist gain area freq odds risk rank
+    norm mode data score text node gate""".split()
+) | frozenset(name for name in GREEK - set(RENAMED) if 2 < len(name))
 """Runs of letters that are a word even without a font: softmax(z) in plain text."""
 JOINED_FUNCTIONS = ("tanh", "sinh", "cosh", "log", "exp", "sin", "cos", "ln")
 """Functions that are found in a run of letters, `ylogp`; the longer ones first."""

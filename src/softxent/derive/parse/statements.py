@@ -237,7 +237,7 @@ class _Statements:
         return last if apart and _has_relation(r, last + 1, end - 1) else end
 
     def multiplies(self, opening: int, end: int) -> bool:
-        r"""Tell the bracket of `a (\text{diag}(p) - b)`, a factor, from that of `(\text{if } ..)`."""
+        r"""Whether a bracket is a factor: `a (\text{diag}(p) - b)`, not `a (\text{if } ..)`."""
         r = self.r
         word, behind = r.tokens[opening + 1], r.tokens[opening + 2]
         if opening + 2 == end - 1:  # one word alone: an argument, or a remark apart

@@ -294,7 +294,7 @@ def _symbol(symbol: Symbol) -> str:
 def _name(name: str) -> str:
     if len(name) == 1 or name.isdigit():
         return name
-    if name in names.LETTERS or name in names.NAMED:
+    if name in names.NAMED or (name in names.LETTERS and name not in names.RENAMED):
         return "\\" + name
     if name.isalpha() and name not in names.FUNCTIONS and name not in names.BIG:
         return rf"\mathrm{{{name}}}"

@@ -45,18 +45,25 @@ def as_text(
 
 def _document(report: Report, style: Style, everything: bool) -> Iterator[str]:
     starts = [0, *(i + 1 for i, c in enumerate(report.text) if c == "\n")]
-    for step in report.steps:
-        grave = level(step) in ("error", "warning")
-        if not grave and not everything and step.verdict in (Verdict.TRUE, Verdict.DEFINITION):
-            continue
+    told = (Verdict.TRUE, Verdict.DEFINITION)
+    steps = [
+        one
+        for one in report.steps
+        if everything or one.verdict not in told or level(one) in ("error", "warning")
+    ]
+    for several in _alike(steps, everything):
+        step = several[0]
         verdict = style(step.verdict.value, "bold", _COLOURS[level(step)])
         place = style(f"{report.path}:{step.line}:{step.column}:", "bold")
         yield f"{place} {verdict} ({step.rule})"
-        if grave or everything:
+        if everything or level(step) in ("error", "warning"):
             for line in excerpt(report.text, starts, step, style):
                 yield f"    {line}"
         for line in (step.message, *wording.details(step)):
             yield f"  {line}"
+        more = sorted({one.line for one in several[1:]})
+        if more:
+            yield f"  the same in line{'s' * (len(more) > 1)} {', '.join(map(str, more))}"
     for note in report.notes:
         place = style(f"{report.path}:{note.line}:", "bold")
         yield f"{place} {style('note', 'cyan')} ({note.rule}) {note.message}"
@@ -65,6 +72,27 @@ def _document(report: Report, style: Style, everything: bool) -> Iterator[str]:
         yield f"{place} {style('STOPPED', 'bold', 'red')} {report.stopped}"
     elif report.vacuous:
         yield f"{place} {style('VACUOUS', 'bold', 'yellow')} {wording.vacuous(report)}"
+
+
+def _alike(steps: Sequence[Step], everything: bool) -> Iterator[list[Step]]:
+    """Yield steps one by one, those together that follow each other and say the same."""
+    several: list[Step] = []
+    for step in steps:
+        if several:
+            first = several[0]
+            grave = everything or level(step) in ("error", "warning")
+            same = (step.verdict, step.rule, step.message, wording.details(step)) == (
+                first.verdict,
+                first.rule,
+                first.message,
+                wording.details(first),
+            )
+            if grave or not same:
+                yield several
+                several = []
+        several.append(step)
+    if several:
+        yield several
 
 
 def _summary(reports: Sequence[Report], choice: Choice, style: Style) -> str:

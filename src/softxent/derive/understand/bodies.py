@@ -131,5 +131,8 @@ def others(book: Book, body: Expr, symbol: Symbol) -> bool:
 
 
 def readable(body: Expr) -> bool:
-    """Whether a body has no token in it that the parser did not understand."""
-    return not any(isinstance(node, Unsupported) for node in body.walk())
+    """Whether a body has nothing in it that is no analysis, or that the parser did not read."""
+    return not any(
+        isinstance(node, Unsupported | Opaque) or (isinstance(node, Big) and node.name == "E")
+        for node in body.walk()
+    )

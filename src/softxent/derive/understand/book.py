@@ -58,6 +58,12 @@ class Function:
     number: int
 
 
+_ROWS = re.compile(
+    r"\b(?:use|using|assum\w+|treat\w*|all|our|are)\b[^.$]{0,30}\brow[- ](?:vectors|gradients)\b",
+    re.I,
+)
+
+
 class Book:
     """All that holds for the whole document; `Translator` asks it what symbols are."""
 
@@ -86,6 +92,8 @@ class Book:
         """Quantities, and the statements that speak of them as if nothing defined them."""
         self.quantities = Quantities(self)
         self.final = False
+        self.rows = bool(_ROWS.search(outline.prose))
+        """Whether vectors lie down."""
         self._counted = 0
         self._inlining: list[Function] = []
         self._scalars: dict[tuple[int, int, int], frozenset[str]] = {}
@@ -107,6 +115,10 @@ class Book:
         if any(known == name for known, _ in self.definitions):
             return True
         return bool(self.letters.arities.get(name))
+
+    def known_by_text(self, name: str) -> bool:
+        """Whether something defines a quantity of this name."""
+        return any(known == name for known, _ in self.definitions)
 
     def defined(self, name: str, arity: int) -> bool:
         """Whether a quantity has a definition anywhere in the document."""
@@ -131,6 +143,8 @@ class Book:
             return 0
         known = set(self.letters.arities.get(name, ()))
         known |= {arity for other, arity in self.definitions if other == name}
+        if bold and given and given + 1 in self.letters.elements.get(name, ()):
+            return given + 1  # the row \mathbf{x}_i of what has the elements x_{ij}
         if given in known and not (bold and not given):
             return given
         larger = sorted(arity for arity in known if arity > given)
@@ -323,16 +337,21 @@ class Book:
 
     def slope(self, t: Translator, function: Function, real: Real, order: int = 1) -> Real:
         """Return f'(x) or a higher one: the derivative of the body by its parameter, at x."""
-        if not isinstance(real, Element):
-            self._counted += 1
-            name = f"·argument{self._counted}"
-            self.extra[name] = Defined((), (), real)
-            t.quantities[name] = None
-            real = Element(name)
-        body = self._body(t, function, [real])
+        element = self.variable(t, real)
+        body = self._body(t, function, [element])
         for _ in range(order):
-            body = Partial(body, real)
+            body = Partial(body, element)
         return body
+
+    def variable(self, t: Translator, real: Real) -> Element:
+        """Return an expression as a variable, by which one can differentiate."""
+        if isinstance(real, Element):
+            return real
+        self._counted += 1
+        name = f"·argument{self._counted}"
+        self.extra[name] = Defined((), (), real)
+        t.quantities[name] = None
+        return Element(name)
 
     def _body(self, t: Translator, function: Function, reals: list[Real]) -> Real:
         return self.inlined(t, function, [scalar(real) for real in reals]).number()

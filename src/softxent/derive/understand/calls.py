@@ -7,9 +7,10 @@ from fractions import Fraction
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
-from softxent.derive.core import Apply, Const, Element, Plus, Raise, Real, Times
+from softxent.derive.core import Apply, Const, Element, Partial, Plus, Raise, Real, Times
 from softxent.derive.trees import (
     Applied,
+    Call,
     Derivative,
     Expr,
     Group,
@@ -17,6 +18,7 @@ from softxent.derive.trees import (
     Number,
     Power,
     Product,
+    Quotient,
     Relation,
     Sum,
     Symbol,
@@ -57,8 +59,52 @@ def factors(t: Translator, parts: tuple[Expr, ...]) -> list[Expr]:
                 argument = part.of if isinstance(part, Group) else part
                 out[-1] = Applied(last, (argument,), span=(last.span[0], part.span[1]))
                 continue
+        if (
+            isinstance(last, Call)
+            and _open_log(last)
+            and isinstance(part, Call)
+            and part.name == "exp"
+        ):
+            of = Product((last.of, part), span=(last.of.span[0], part.span[1]))
+            out[-1] = replace(last, of=of)
+            continue
+        power = _power_of_call(t, last, part) if isinstance(last, Power) else None
+        if power is not None:
+            out[-1] = power
+            continue
         out.append(part)
     return out
+
+
+def _power_of_call(t: Translator, power: Power, argument: Expr) -> Expr | None:
+    r"""Return `s^2(x)` as the square of s(x), where s is a function."""
+    head, exponent = power.base, power.exponent
+    if not isinstance(head, Symbol) or not isinstance(exponent, Number) or exponent.value <= 0:
+        return None
+    if not isinstance(argument, Group) or argument.kind != "(":
+        return None
+    inside = argument.of
+    arguments = inside.items if isinstance(inside, Tuple) else (inside,)
+    call = Applied(head, arguments, span=(power.span[0], argument.span[1]))
+    return replace(power, base=call, span=call.span) if product_of(t, call) is None else None
+
+
+def _open_log(tree: Call) -> bool:
+    r"""Whether it is a log without brackets, that of a product: \log \frac{1}{a} \exp(b)."""
+    bare_fraction = isinstance(tree.of, Quotient) and tree.span[1] == tree.of.span[1]
+    return tree.name in ("log", "ln") and bare_fraction
+
+
+def split(t: Translator, symbol: Symbol) -> tuple[str, tuple[Expr, ...]]:
+    r"""Return name and indices; a doubt for \sigma_i where there is \sigma(z)_i and \sigma(a)_i."""
+    name, indices = t.book.letters.split(symbol)
+    called = t.book.letters.called.get(name, ())
+    of = {base_name(one) for one in called if isinstance(one, Symbol) and not one.subs}
+    if indices and len(of) > 1:
+        found = t.book.definition(name, len(indices), t.number)
+        if found is not None and (found.arguments or found.kind == "family"):
+            t.doubts.append(f"of what {name} is taken here is not said")
+    return name, indices
 
 
 def no_operation(t: Translator, tree: Product) -> None:
@@ -123,6 +169,10 @@ def applied(t: Translator, tree: Applied) -> Value:
     """Return a symbol with a bracket behind it: a call, or a product."""
     if not tree.arguments:
         return t.value(tree.head)
+    head = tree.head
+    if head.name == "J" and is_bold(head) and len(head.subs) == len(tree.arguments) == 1:
+        t.doubts.append("how a Jacobian matrix is laid out is not said")
+        return t.value(Derivative(tree.arguments[0], (head.subs[0],), span=tree.span))
     split = product_of(t, tree)
     if split is not None:
         return t.value(split)
@@ -138,6 +188,8 @@ def applied(t: Translator, tree: Applied) -> Value:
     if not order and t.book.functional(name, indices, t.number, tree.arguments):
         return _functional(t, name, indices, tree)
     word = _word(tree.head)
+    if order and word in functions.KNOWN and is_word(tree.head.name) and not indices:
+        return _known_slope(t, word, tree, order)
     if is_word(tree.head.name) and word in functions.KNOWN:
         inner = tree.arguments[0] if len(tree.arguments) == 1 else Tuple(tree.arguments)
         if word in ("max", "min") and isinstance(inner, Tuple):
@@ -178,6 +230,21 @@ def _of_element(t: Translator, name: str, argument: Expr, tree: Applied) -> Valu
     if whole.rank != 1:
         return None
     return at_indices(t, functions.named(t, name, whole, tree), (argument.subs[-1],))
+
+
+def _known_slope(t: Translator, name: str, tree: Applied, order: int) -> Value:
+    r"""Return \text{ReLU}'(z): the derivative of a function that has its name."""
+    if len(tree.arguments) != 1:
+        raise Unreadable(tree.head.name + "'", "a derivative that we do not read", tree.span)
+
+    def slope(reals: list[Real]) -> Real:
+        element = t.book.variable(t, reals[0])
+        real = functions.named(t, name, scalar(element), tree).number()
+        for _ in range(order):
+            real = Partial(real, element)
+        return real
+
+    return elementwise([t.value(tree.arguments[0])], t.join, slope)
 
 
 def _derived_function(t: Translator, role: str, value: Value, order: int, tree: Applied) -> Value:

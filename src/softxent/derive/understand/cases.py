@@ -33,6 +33,11 @@ _SPOKEN = (
         re.I,
     ),
 )
+_FOR = re.compile(
+    r"\s*,?\s*(?:for|if|when|whenever|where)\s+(?:all\s+|any\s+)?"
+    r"(?:\$+|\\\()([^$]{1,30}?)(?:\$|\\\))",
+    re.I,
+)
 _LOWERED = re.compile(r"_\s*(\{[^{}]*\}|\\?[A-Za-z]+)")
 
 
@@ -119,6 +124,26 @@ class Cases:
                     if condition is not None:
                         out.append(condition)
         return tuple(out)
+
+    def behind(self, after: str) -> tuple[Condition, ...]:
+        r"""Return the condition that the words behind a formula add: "... for $k \neq j$"."""
+        from softxent.derive.parse import parse
+
+        found = _FOR.match(after)
+        rows = parse(found[1]) if found else ()
+        if len(rows) != 1 or len(rows[0].relations) != 1:
+            return ()
+        condition = self.condition(rows[0].relations[0])
+        return () if condition is None else (condition,)
+
+    def leading(self, relation: Relation) -> tuple[tuple[Condition, ...], Relation]:
+        r"""Return the condition of `i = j \to \delta_{ij} = 1`, and what it is said of."""
+        for at, link in enumerate(relation.links):
+            if at and link.relation in ("implies", "to"):
+                condition = self.condition(Relation(relation.first, relation.links[:at]))
+                rest = Relation(link.right, relation.links[at + 1 :], span=relation.span)
+                return ((), relation) if condition is None else ((condition,), rest)
+        return (), relation
 
     def held(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
         """Return all the conditions that hold, where a row has these of its own."""

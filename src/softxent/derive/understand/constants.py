@@ -116,7 +116,7 @@ class Constants:
         self.divisors = divisors(one for row in rows for one in row.relations)
         self.with_formulas = formulas_of(rows)
         self._running = running(rows)
-        self._one_of_many = bool(re.search(r"\bone[\s-]?hot\b", text, re.I))
+        self._one_of_many = bool(re.search(r"(?<![A-Za-z])one[\s-]?hot\b", text, re.I))
 
     def claimed(
         self, head: Symbol, value: Expr, before: str, after: str, alone: bool = False
@@ -195,10 +195,14 @@ def is_result(relation: Relation) -> bool:
     return is_fraction(value) and value not in (Number(Fraction(0)), Number(Fraction(1)))
 
 
-def put_base(head: Expr, before: str) -> Expr:
-    """Return m for `m^0` where a word puts a value in: "set $m^0 = 0$"; else the head itself."""
-    power = isinstance(head, Power) and isinstance(head.exponent, Number)
-    return head.base if isinstance(head, Power) and power and put_in(before) else head
+def put_base(head: Expr, before: str, zero: bool = False) -> Expr:
+    """Return m for `m^0` where a word puts a value in: "set $m^0 = 0$"; else the head itself.
+
+    zero: it is said to be 0, which a power with the exponent 0 never is.
+    """
+    if not isinstance(head, Power) or not isinstance(head.exponent, Number):
+        return head
+    return head.base if put_in(before) or (zero and head.exponent.value == 0) else head
 
 
 def is_value(tree: Expr) -> bool:

@@ -55,7 +55,7 @@ _FOREIGN_BOTH = re.compile(r"或|和|及|两种|または|とき以外|또는|\b
 _WEAK = re.compile(r"\b(thus|therefore|hence|finally|so|consequently|it follows|now|∴)\b", re.I)
 
 _ONE_HOT = re.compile(
-    r"\bone[\s-]?hot\b|"
+    r"(?<![A-Za-z])one[\s-]?hot\b|"
     r"\b1\b[^.]{0,40}\b(?:only\s+)?for\s+(?:only |exactly )?(?:the|one|a single)\s+"
     r"(?:correct|true|right|actual|class|target)|"
     r"\b(?:only|exactly)\s+one\b[^.]{0,40}\b(?:is|equals?|=|being|be)\s*\$?(?:1|one)\b|"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from itertools import pairwise
 
 from softxent.derive.trees import (
     Applied,
@@ -107,10 +108,31 @@ def define(book: Book, statement: Statement, again: bool = False) -> str:
     if _unseen(book, statement, 1) or _same_name(head, bare(body), len(statement.sides)):
         body = _aliases(book, statement)  # l(x, y) = L = {l_1, ..., l_N}, S(x_i) = S_i = ...
     again = again or relation != "=" or announced(statement)
+    _arguments(book, statement)
     role = _of_head(book, statement, head, body, again)
     if role == "definition":
         _aliases(book, statement)
     return role
+
+
+def _arguments(book: Book, statement: Statement) -> None:
+    r"""Enter what \sigma(w^T x + b) = \sigma(z) says of an unseen z."""
+    trees = [bare(side.tree) for side in statement.sides]
+    for one, other in pairwise(trees):
+        if not isinstance(one, Applied) or not isinstance(other, Applied):
+            continue
+        if one.head != other.head or len(one.arguments) != 1 or len(other.arguments) != 1:
+            continue
+        body, symbol = bare(one.arguments[0]), bare(other.arguments[0])
+        if not isinstance(symbol, Symbol) or isinstance(body, Symbol | Number):
+            continue
+        name, indices = book.letters.split(symbol)
+        earlier = [
+            side for before in book.outline.statements[: statement.number] for side in before.sides
+        ]
+        seen = any(mentions(book, side.tree, name, len(indices)) for side in earlier)
+        if not seen and not any(known == name for known, _ in book.definitions):
+            quantity(book, statement, symbol, (), body, False)
 
 
 _LET = re.compile(r"(?:\b(?:let|define|denote|call)|[令设設记記]|定义|定義)\s*[:：]?\s*$", re.I)
@@ -130,6 +152,12 @@ def _of_head(book: Book, statement: Statement, head: Expr, body: Expr, again: bo
         if mentions(book, body, name, len(indices)):
             return ""
         head, body = bare(head.of), Call("exp", body, span=body.span)  # log y = ... defines y
+    if isinstance(head, Call) and head.name == "exp" and isinstance(bare(head.of), Symbol):
+        name, indices = book.letters.split(bare(head.of))  # type: ignore[arg-type]
+        if not any(known == name for known, _ in book.definitions):
+            if mentions(book, body, name, book.rank(name, len(indices))):
+                book.partly.add(name)  # e^{s^j} = e^{s^{j-1}} + e^{a_j}
+                return "update"
     if isinstance(head, Symbol):
         return quantity(book, statement, head, (), body, again)
     if isinstance(head, Applied):
@@ -173,7 +201,11 @@ def _unseen(book: Book, statement: Statement, at: int) -> bool:
 
 def _aliases(book: Book, statement: Statement) -> Expr:
     """Enter the bare symbols further on in a chain: y_i = e^{z_i} / S = p_i; returns the body."""
-    sides = range(1, len(statement.sides))
+    equal = next(
+        (at for at, sign in enumerate(statement.signs) if sign.relation not in ("=", "define")),
+        len(statement.signs),
+    )
+    sides = range(1, equal + 1)
     found = [at for at in sides if _unseen(book, statement, at)]
     head = unwrapped(statement.sides[0].tree)
     skipped = [at for at in sides if _same_name(head, bare(statement.sides[at].tree), 3)]

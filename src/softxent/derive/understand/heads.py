@@ -89,19 +89,21 @@ def quantity(
         arity = _vector_arity(book, name, body)
     elif not is_bold(head) and _vector_arity(book, name, body, 0):
         return ""  # a vector is no element: p_j = e^{a_j} / sum_k e^a
-    if assigned(head, body):
+    if assigned(head, body) or _renewed(head, body):
         return "update"
+    if _circular(book, name, body):
+        return ""
     to = statement.signs[0].relation == "to"
     if not to and solves(head, body):
         statement.doubt = statement.doubt or "its left side stands on the right as well"
         return ""
     if to or mentions(book, body, name, arity):
-        return "update" if not book.definitions.get((name, len(indices))) else ""
+        return "update" if again or not book.definitions.get((name, len(indices))) else ""
     if not all(isinstance(bare(sub), Symbol) for sub in indices):
         if any(isinstance(bare(sub), Relation) for sub in indices):
             return ""
         if book.definitions.get((name, len(indices))):
-            return ""
+            return "instance" if _of_label(book, name, indices) else ""
         book.partly.add(name)
         return "element"
     names = tuple(base_name(bare(sub)) for sub in indices)  # type: ignore[arg-type]
@@ -121,6 +123,27 @@ def quantity(
     return "definition"
 
 
+def _renewed(head: Symbol, body: Expr) -> bool:
+    r"""Whether it is the next value of something: m' = \max(m_i, m)."""
+    plain = Symbol(head.name, tuple(one for one in head.accents if one != "prime"))
+    return plain != head and not head.subs and any(node == plain for node in body.walk())
+
+
+def _circular(book: Book, name: str, body: Expr) -> bool:
+    """Whether the body is another name only, which the text has introduced as this one."""
+    other = bare(body)
+    if not isinstance(other, Symbol):
+        return False
+    known = [
+        one
+        for (known, _), several in book.definitions.items()
+        if known == book.letters.split(other)[0]
+        for one in several
+    ]
+    bodies = [bare(one.body) for one in known]
+    return any(isinstance(one, Symbol) and book.letters.split(one)[0] == name for one in bodies)
+
+
 def _is_last(book: Book, name: str, size: str) -> bool:
     """Whether p_K has a formula of its own, beside one of p_k with a sum that ends before K."""
     if size not in book.letters.sizes or size in book.letters.bound:
@@ -131,6 +154,19 @@ def _is_last(book: Book, name: str, size: str) -> bool:
         isinstance(node, Over) and node.upper == before
         for found in general
         for node in found.body.walk()
+    )
+
+
+def _of_label(book: Book, name: str, indices: tuple[Expr, ...]) -> bool:
+    """Whether a sample is taken of what is defined with its label: L_0, of L_i with a y_i in it."""
+    if not all(isinstance(bare(sub), Number) for sub in indices):
+        return False
+    return any(
+        isinstance(sub, Symbol) and sub.subs
+        for found in book.definitions[(name, len(indices))]
+        for node in found.body.walk()
+        if isinstance(node, Symbol)
+        for sub in node.subs
     )
 
 
@@ -169,6 +205,8 @@ def applied(book: Book, statement: Statement, head: Applied, body: Expr, again: 
             statement.doubt = statement.doubt or "it says what the function is taken of"
         return ""
     same = book.function(name, statement.number, len(symbols))
+    if same is not None and readable(body) and not readable(same.body):
+        again = True
     if not again and (same or book.family(name, statement.number)):
         return ""
     if name in book.letters.index_called:

@@ -163,6 +163,13 @@ def _put(tree: Expr, letter: str, mark: Mark) -> Expr:
     return Sum((new, number if shift > 0 else Negative(number)))
 
 
+def elsewhere(book: Book, name: str) -> bool:
+    """Whether a quantity has a formula in other layers only."""
+    base, mark, _ = name.partition("^{(")
+    others = [known for known, _ in book.definitions if known.startswith(base + "^{(")]
+    return bool(mark) and bool(others) and name not in others
+
+
 def _derivatives(book: Book, seen: dict[str, tuple[str, Mark]]) -> None:
     """Let what is differentiated by one layer depend on the others that the text has too."""
     marks = {mark for _, mark in seen.values() if mark[0] and mark[1] > 0}

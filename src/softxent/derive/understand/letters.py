@@ -29,6 +29,7 @@ from softxent.derive.understand.symbols import (
     base_name,
     flat,
     is_bold,
+    is_capital,
     is_word,
     letters_of,
     mean_size,
@@ -99,6 +100,8 @@ class Letters:
                 self.bold.setdefault(name, set()).add(len(indices))
             elif indices and (symbol.subs or base_name(symbol) not in shapes.rank):
                 self.arities.setdefault(name, set()).add(len(indices))
+        self.elements = {name: frozenset(counts) for name, counts in self.arities.items()}
+        """With how many indices quantities are written that are not in bold."""
         self._whole(shapes)
         for name, counts in self.bold.items():
             if name in self.sizes and name.islower() and counts == {0}:
@@ -107,7 +110,7 @@ class Letters:
             if 0 in counts and not plain:
                 plain.update(counts - {0})
             if 0 in counts and not plain:
-                plain.add(2 if name.isupper() else 1)
+                plain.add(2 if is_capital(name) else 1)
             elif 0 not in counts and not plain:
                 plain.update(count + 1 for count in counts)
         self._entries()
@@ -127,6 +130,10 @@ class Letters:
                         (above if node.sups else below).add(base_name(node))
             out |= above & below
         return frozenset(out)
+
+    def counts(self, name: str) -> set[int]:
+        """Return with how many arguments a name is called: P(x) and P(x, y)."""
+        return {len(call.arguments) for call in self._calls if base_name(call.head) == name}
 
     def _generic(self) -> None:
         variables = {base_name(by) for pairs in self.derived.values() for _, by in pairs}
@@ -157,24 +164,30 @@ class Letters:
     def _entries(self) -> None:
         """Let x_{ij} be the entries of the matrix X, where x is nothing else."""
         for name, ranks in list(self.arities.items()):
-            whole = name.upper()
-            if len(name) != 1 or not name.islower() or ranks != {2} or name in self.factors:
+            letter, label = name[0], name[1:]
+            whole = letter.upper() + label
+            if label and not label.startswith("^{("):
                 continue
-            if self.arities.get(whole) == {2} and whole not in self._lowered:
+            if not letter.islower() or ranks != {2} or letter in self.factors:
+                continue
+            if self.arities.get(whole) == {2} and whole[0] not in self._lowered:
                 self.entries[name] = whole
 
     def split(self, symbol: Symbol) -> tuple[str, tuple[Expr, ...]]:
         """Return the name of a quantity, labels included, and its indices: outer ones first."""
         name = base_name(symbol)
-        name = self.entries.get(name, name)
         numeric = self._numeric.get(name, False)
         indices: list[Expr] = []
         labels = ""
-        for sub in flat(symbol.subs):
+        subs = flat(symbol.subs)
+        doubled = len(subs) > 1 and all(
+            isinstance(sub, Symbol) and base_name(sub) in self._lowered for sub in subs
+        )
+        for sub in subs:
             if isinstance(sub, Symbol) and is_word(sub.name) and sub.subs:
                 labels += "_{" + base_name(sub) + "}"  # the node of E_{node_i}
                 indices.extend(flat(sub.subs))
-            elif self._is_label(sub, numeric):
+            elif self._is_label(sub, numeric, doubled):
                 labels += "_{" + text_of(sub) + "}"
             else:
                 indices.append(sub)
@@ -186,9 +199,10 @@ class Letters:
                 labels += "^{(" + text_of(sup) + ")}"
         if outer and not indices and name in self._apart:
             labels += "^{()}"
-        return name + labels, tuple(outer + indices)
+        whole = name + labels
+        return self.entries.get(whole, whole), tuple(outer + indices)
 
-    def _is_label(self, sub: Expr, numeric: bool) -> bool:
+    def _is_label(self, sub: Expr, numeric: bool, doubled: bool = False) -> bool:
         if isinstance(sub, Number):
             return numeric
         if isinstance(sub, (Opaque, Applied)):
@@ -199,6 +213,8 @@ class Letters:
                 return True
             if name in self.bound or name in self.sizes or name in self.compared:
                 return False
+            if doubled and name in self._lowered:
+                return True  # the h and x of W_{hh} and W_{xh}, beside h_t and x_t
             if sub.name in GREEK and name in self.factors:
                 return True  # the beta of S_beta is a number
             return sub.name in PARAMETERS or (sub.name.isupper() and not sub.subs)
@@ -292,7 +308,8 @@ class Letters:
         if isinstance(tree, Applied):
             return {base_name(tree.head)}
         if isinstance(tree, Power):
-            return self._positive(tree.base)
+            even = isinstance(tree.exponent, Number) and tree.exponent.value % 2 == 0
+            return set() if even else self._positive(tree.base)
         own = {base_name(tree)} if isinstance(tree, Symbol) else set()
         return own.union(*(self._positive(part) for part in tree.parts()))
 

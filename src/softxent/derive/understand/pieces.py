@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from softxent.derive.document import Formula
-from softxent.derive.trees import Expr, Group, Link, Negative, Number, Relation, Row, Symbol
+from softxent.derive.document import Document, Formula
+from softxent.derive.trees import Expr, Group, Link, Negative, Number, Relation, Row, Sum, Symbol
 from softxent.derive.understand.cases import is_range
 from softxent.derive.understand.outline import Side
+
+_BARE_SUM = re.compile(r"^\s*\\sum\s*$")
+_RUNNING = re.compile(r"^\s*\\sum\s*(?:\\limits\s*)?_\s*\{?\s*(\\?[A-Za-z]+)")
 
 
 @dataclass(slots=True)
@@ -36,6 +39,18 @@ class Paragraph:
         return best[1] + at - best[0]
 
 
+def behind(formula: Formula, document: Document) -> str:
+    """Return the text right behind an inline formula."""
+    text = document.text[formula.end : formula.end + 80]
+    return re.sub(r"^(\$|\\+\)|\\+\])+", "", text)
+
+
+def running_letter(bare_sum: str, full: str) -> str:
+    r"""Return the k of `\sum_k` where one formula is a sum without index and one has it."""
+    found = _RUNNING.match(full) if _BARE_SUM.match(bare_sum) else None
+    return found[1] if found else ""
+
+
 def offset_of(formula: Formula, link: Link) -> int:
     """Return where a relation sign stands in the document."""
     return formula.places[min(link.span[0], len(formula.places) - 1)]
@@ -55,13 +70,22 @@ def side_of(tree: Expr, formula: Formula) -> Side:
 
 def states(relation: Relation) -> bool:
     """Whether a relation states that two things are equal; x \\to \\infty does not."""
-    if [link.relation for link in relation.links] == ["to"] and _limit(relation.links[0].right):
-        return False
+    if [link.relation for link in relation.links] == ["to"]:
+        right = relation.links[0].right
+        if _limit(right) or (relation.first is not None and _counts(relation.first, right)):
+            return False
     return (
         not is_range(relation)
         and any(link.relation in ("=", "define", "to") for link in relation.links)
         and (relation.first is not None or bool(relation.links))
     )
+
+
+def _counts(left: Expr, right: Expr) -> bool:
+    r"""Whether an arrow leads from one step to the next: t - 1 \to t."""
+    names = [{n for n in one.walk() if isinstance(n, Symbol)} for one in (left, right)]
+    plain = all(isinstance(one, Symbol | Sum) for one in (left, right))
+    return plain and left != right and len(names[0]) == 1 and names[0] == names[1]
 
 
 def _limit(tree: Expr) -> bool:

@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 
 from softxent.derive.core import Compare, Free, Given, Index, Quantity, Real
 from softxent.derive.document import Document
-from softxent.derive.trees import Expr
-from softxent.derive.understand import define, labels, supposing
+from softxent.derive.trees import Expr, Over
+from softxent.derive.understand import define, labels, layers, supposing
 from softxent.derive.understand.book import Book
 from softxent.derive.understand.outline import Condition, Statement
 from softxent.derive.understand.reach import letters_free
 from softxent.derive.understand.sets import size_place
 from softxent.derive.understand.shapes import unclear
-from softxent.derive.understand.symbols import base_name
+from softxent.derive.understand.symbols import base_name, is_capital
 from softxent.derive.understand.translate import Translator
 from softxent.derive.understand.values import Mismatch, NotDefined, Unreadable, Value
 from softxent.derive.understand.walk import walk
 
 PROBLEMS = (Mismatch, NotDefined, Unreadable)
-_LETTERS = ("i", "j", "k", "l", "m", "n", "p", "q", "r", "s")
+_LETTERS = (*"ijklmnpqrsabcdtuvw", *(f"i{n}" for n in range(9)))
 
 
 @dataclass(slots=True)
@@ -132,7 +132,10 @@ class Reading:
             letters = frozenset().union(
                 *(letters_free(one.tree, self.book.letters.split) for one in statement.sides)
             )
-            self._indexing[statement.number] = letters - self.book.letters.sizes
+            known = self.book.letters
+            # not the z of "z > 0", which is an index nowhere
+            letters &= known.bound | known.in_subscripts
+            self._indexing[statement.number] = letters - known.sizes
         return self._indexing[statement.number]
 
     def side(
@@ -175,9 +178,10 @@ class Reading:
         single: frozenset[str] = frozenset(),
     ) -> Claim:
         """Return left = right with what is given there; Mismatch where the shapes differ."""
-        book, scope = self.book, f"s{statement.number}"
+        book = self.book
         letters = {**left.free, **right.free}
-        first, second = self._elements(left.value, right.value, letters, scope)
+        bound = _bound(left.tree) | _bound(right.tree)
+        first, second = self._elements(left.value, right.value, letters, bound)
         compared = [*left.conditions, *right.conditions]
         labels.quantities(book)
         quantities, outer = book.quantities.given(
@@ -214,11 +218,13 @@ class Reading:
     ) -> list[str]:
         """Return why a step may be no claim, or read wrongly."""
         out = [statement.doubt, self._implied]
+        lowered = {self.book.cores.get(core, (core, 0))[0] for core in quantities}
         for one, other in ((left, right), (right, left)):
             if supposing.numeric(one.tree) and other.names:
                 out.append("it is a number of an example")
             named = supposing.functional(one.tree)
-            if named and not self.book.called(named):
+            several = named in "PQpqI" and len(self.book.letters.counts(named)) > 1
+            if named and (several or not self.book.called(named)):
                 out.append(f"{named} of something is no function that the text defines")
         for core, quantity in quantities.items():
             name = self.book.cores.get(core, (core, 0))[0]
@@ -228,10 +234,27 @@ class Reading:
                 }
                 if by - {name}:
                     out.append(f"the text does not say how {name} depends on {min(by - {name})}")
+        sides = (left.tree, right.tree)
+        if any(supposing.intercept(tree) for tree in sides):
+            out.append("it may be meant with x_0 = 1")
+        alike = supposing.called_alike(sides)
+        if alike and not self.book.known_by_text(alike):
+            out.append(f"the text does not say what {alike} is")
+        lone = set(right.free) - set(left.free)
+        if lone and supposing.one_sample(self.outline.prose):
+            if supposing.of_terms(self.book, left.tree, lone):
+                out.append("it may be meant for one sample")
+        for core, quantity in quantities.items():
+            name = self.book.cores.get(core, (core, 0))[0]
+            rows = isinstance(quantity, Free) and is_capital(name) and name.lower() in lowered
+            if isinstance(quantity, Free) and layers.elsewhere(self.book, name):
+                out.append(f"the text does not say what {name} is, only what it is in other layers")
+            if rows and name in self.book.letters.bold:
+                out.append(f"the text does not say what {name} has to do with {name.lower()}")
         return [doubt for doubt in (*out, *left.doubts, *right.doubts) if doubt]
 
     def _elements(
-        self, left: Value, right: Value, letters: dict[str, str], scope: str
+        self, left: Value, right: Value, letters: dict[str, str], bound: frozenset[str]
     ) -> tuple[Real, Real]:
         """Return both sides at one element, where they are vectors."""
         rank = max(left.rank, right.rank)
@@ -247,7 +270,7 @@ class Reading:
         places = left.sets or right.sets
         indices = []
         for at in range(rank):
-            letter = next(one for one in _LETTERS if one not in letters)
+            letter = next(one for one in _LETTERS if one not in letters and one not in bound)
             letters[letter] = places[at]
             indices.append(Index(letter))
         at_left = tuple(indices) if left.rank else ()
@@ -272,6 +295,12 @@ class Reading:
                     Compare(condition.relation, Index(names[0]), Index(names[1]))  # type: ignore[arg-type]
                 )
         return out
+
+
+def _bound(tree: Expr) -> frozenset[str]:
+    """Return the letters that run in a tree."""
+    overs = [node for node in tree.walk() if isinstance(node, Over)]
+    return frozenset(base_name(letter) for over in overs for letter in over.index)
 
 
 def _one_sided(left: dict[str, str], right: dict[str, str]) -> dict[str, str]:

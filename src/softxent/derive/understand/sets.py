@@ -72,8 +72,15 @@ class Sets:
         return new
 
     def merged(self, before: Sets) -> bool:
-        """Whether sets that an earlier state held apart are one now."""
-        roots = [self.find(root) for root, members in before._members.items() if len(members) > 1]
+        """Whether sets that an earlier state held apart are one now.
+
+        What is only called endless, as nothing tells how far it goes, may become any set.
+        """
+        roots = [
+            self.find(root)
+            for root, members in before._members.items()
+            if len(members) > 1 and not any(one.startswith("endless/") for one in members)
+        ]
         return len(set(roots)) != len(roots)
 
     def classes(self) -> list[list[str]]:

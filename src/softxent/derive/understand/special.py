@@ -9,7 +9,15 @@ from softxent.derive.core import Apply, Choose, Compare, Const, Plus, Real, Time
 from softxent.derive.trees import Cases, Expr, Number, Relation, Sum, Symbol
 from softxent.derive.understand import labels
 from softxent.derive.understand.symbols import bare, base_name, is_bold
-from softxent.derive.understand.values import ONE, ZERO, Unreadable, Value, negative, scalar
+from softxent.derive.understand.values import (
+    ONE,
+    ZERO,
+    NotDefined,
+    Unreadable,
+    Value,
+    negative,
+    scalar,
+)
 
 if TYPE_CHECKING:
     from softxent.derive.understand.translate import Translator
@@ -24,6 +32,8 @@ def symbol(t: Translator, tree: Symbol) -> Value | None:
         if len(subs) == 2 and not t.book.overridden("\\delta", 2):
             return kronecker(t, subs[0], subs[1])
         return None
+    if "mathbb" in tree.accents and tree.name in ("R", "N", "Z", "Q", "C"):
+        raise NotDefined(tree.name, tree.span)
     doubled = any(accent in ("mathbb", "mathbf", "mathds") for accent in tree.accents)
     if tree.name in ("1", "I") and len(subs) == 1 and isinstance(subs[0], Relation):
         return iverson(t, subs[0])

@@ -59,6 +59,9 @@ def big(t: Translator, tree: Big) -> Value:
             )
         )
     names = [base_name(letter) for letter in over.index]
+    inside = {base_name(node) for node in tree.of.walk() if isinstance(node, Symbol)}
+    if tree.name == "E" and not inside & set(names):
+        raise NotDefined("E", tree.span)  # over what p says, not over an index p
     before = {name: t.bound.get(name) for name in names}
     outer = {name for name in names if name in t.bound or name in t.outside}
     for name in sorted(outer):
@@ -73,6 +76,8 @@ def big(t: Translator, tree: Big) -> Value:
         t.book.sets.find(place)
         if bounds.place:
             t.join(place, bounds.place)
+        elif _endless(tree, over, name):
+            t.join(place, f"endless/{name}")
         core = t.fresh() if (t.parameters or name == "·e") else name
         if bounds.size in t.single and bounds.size is not None:
             core = "·one"
@@ -127,6 +132,12 @@ def _carried(t: Translator, tree: Big, value: Value, names: list[str]) -> None:
     if not bold and not inside & set(names) and not t.book.letters.linear:
         message = f"a sum over {', '.join(names)} of something that does not depend on it"
         raise Mismatch(message, span=tree.span)
+
+
+def _endless(tree: Big, over: Over, name: str) -> bool:
+    r"""Whether nothing tells how far a letter runs: `\sum_m T_i`. It is as far everywhere, then."""
+    used = any(isinstance(node, Symbol) and base_name(node) == name for node in tree.of.walk())
+    return not used and over.upper is None and over.lower is None
 
 
 def sized(t: Translator, factors: tuple[Expr, ...]) -> tuple[Expr, ...]:

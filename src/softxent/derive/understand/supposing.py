@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from softxent.derive.trees import (
     Applied,
     Big,
+    Derivative,
     Ellipsis,
     Expr,
     Group,
     Negative,
     Number,
+    Power,
     Product,
     Relation,
     Sum,
@@ -21,6 +24,9 @@ from softxent.derive.trees import (
     Tuple,
 )
 from softxent.derive.understand.symbols import bare, base_name
+
+if TYPE_CHECKING:
+    from softxent.derive.understand.book import Book
 
 _SENTENCE = re.compile(r"(?<=[.!?。])\s+(?=[A-Z$\\(])|(?<=[。！？])|\n\s*\n")
 _IF = re.compile(
@@ -36,12 +42,22 @@ _SET = re.compile(
     re.I,
 )
 _ROUGH = re.compile(
-    r"\b(?:approximat\w*|roughly|taylor|first[- ]order|second[- ]order|tends? to|approach\w*|"
-    r"converg\w+|saturat\w+|in the limit|asymptot\w*|neglect\w*|ignoring|small enough|"
-    r"large enough|linearis\w+|lineariz\w+|expansion|for (?:very )?(?:large|small))\b",
+    r"\b(?:approximat\w*|roughly|taylor|(?:first|second)[- ]order(?!\s+(?:partial\s+)?derivative)|"
+    r"in the limit|asymptot\w*|neglect\w*|ignoring|small enough|large enough|linearis\w+|"
+    r"lineariz\w+|expansion|for (?:very )?(?:large|small))\b",
     re.I,
 )
-_BINARY = re.compile(r"\b(?:2|two)[- ]class(?:es)?\b|\bbinary (?:case|problem|classification)", re.I)
+_TENDS = re.compile(r"\b(?:tends? to|approach(?:es|ing)?|converg\w+|saturat\w+)\b", re.I)
+"""What a sentence says of its own formulas, and not of a display behind it."""
+_BINARY = re.compile(
+    r"\b(?:2|two)[- ]class(?:es)?\b|\bbinary (?:case|problem|classification)", re.I
+)
+_SIZE = re.compile(r"\b(?:sizes?|shapes?|dimensions?) (?:of|is|are|in)\b[^.]{0,40}$", re.I)
+_KIND = re.compile(
+    r"\b(?:if|when|where|for)\s+(?:the\s+)?[^.,]{0,40}\b(?:is|are|being)\s+(?:the\s+|an?\s+)?"
+    r"(?:identity|linear)\b[^.]{0,20}$",
+    re.I,
+)
 _SUBJECT = re.compile(r"\b(?:s\.\s?t\.|subject to|such that|constraint)\s*:?\s*$", re.I)
 _DENIED = re.compile(
     r"\b(?:not true that|not the case that|"
@@ -72,6 +88,20 @@ def supposed(before: str, relation: Relation, display: bool) -> str:
     sentence = _SENTENCE.split(before)[-1]
     if not display and _IF.search(sentence):
         return "it is a condition of the sentence, not a claim"
+    power = relation.first
+    if isinstance(power, Power) and power.exponent == Number(Fraction(0)):
+        if any(link.right == power.exponent for link in relation.links):
+            return "it is the first of a sequence, and no power"
+    if not display and any(link.relation == "approx" for link in relation.links):
+        return "it is said to hold nearly"
+    if _SIZE.search(sentence) and all(
+        any(isinstance(node, Product) and node.dot for node in side.walk())
+        for side in (relation.first, *(link.right for link in relation.links))
+        if side is not None
+    ):
+        return "it says the size of something"
+    if _KIND.search(sentence):
+        return "it is said for one kind of function"
     if not display and _BINARY.search(sentence):
         return "it is said for two classes"
     if _DENIED.search(sentence):
@@ -87,7 +117,7 @@ def supposed(before: str, relation: Relation, display: bool) -> str:
             return "it gives its left side a new value"
     if _example(sentence):
         return "it is said for the values that the sentence gives"
-    if _ROUGH.search(sentence):
+    if _ROUGH.search(sentence) or (not display and _TENDS.search(sentence)):
         return "it is said to hold nearly, or in a limit"
     if len(relation.links) == 1 and _constant(relation.links[0].right) and _SET.search(sentence):
         return "it sets a condition"
@@ -178,7 +208,7 @@ def is_values(relation: Relation) -> bool:
 
 
 _CLASS_NEAR = re.compile(
-    r"\bone[\s-]?hot\b|\b(?:true|correct|target|right|actual|gold|ground[\s-]truth) "
+    r"(?<![A-Za-z])one[\s-]?hot\b|\b(?:true|correct|target|right|actual|gold|ground[\s-]truth) "
     r"(?:class|label|category|word|index)",
     re.I,
 )
@@ -218,6 +248,69 @@ def declared_class(relation: Relation, before: str, after: str) -> tuple[str, st
         return None
     near = _SENTENCE.split(before)[-1] + " " + after.split(".")[0]
     return (base_name(head), base_name(sub)) if _CLASS_NEAR.search(near) else None
+
+
+def intercept(tree: Expr) -> bool:
+    r"""Whether a sum with dots begins with a lone \theta_0: x_0 = 1 is left out."""
+    zero = (Number(Fraction(0)),)
+    return any(
+        isinstance(node, Sum)
+        and any(isinstance(term, Ellipsis) for term in node.terms)
+        and any(isinstance(term, Symbol) and term.subs == zero for term in node.terms)
+        for node in tree.walk()
+    )
+
+
+_ONE_SAMPLE = re.compile(
+    r"\b(?:single|one|each) (?:training )?(?:samples?|examples?|data ?points?|observations?)\b",
+    re.I,
+)
+
+
+def one_sample(prose: str) -> bool:
+    """Whether a text speaks of a single sample."""
+    return bool(_ONE_SAMPLE.search(prose))
+
+
+def of_terms(book: Book, tree: Expr, letters: set[str]) -> bool:
+    """Whether a derivative is of a sum over one of these letters: that of one term may be meant."""
+    for node in tree.walk():
+        of = bare(node.of) if isinstance(node, Derivative) and node.of is not None else None
+        if not isinstance(of, Symbol) or of.subs:
+            continue
+        bodies = [
+            one.body
+            for (name, _), several in book.definitions.items()
+            if name == base_name(of)
+            for one in several
+        ]
+        bodies += [one.body for one in book.functions.get(base_name(of), ())]
+        runs = {
+            base_name(letter)
+            for body in bodies
+            for part in body.walk()
+            if isinstance(part, Big)
+            for letter in part.over.index
+        }
+        if runs & letters:
+            return True
+    return False
+
+
+def called_alike(trees: tuple[Expr, Expr]) -> str:
+    r"""Return the z of \sigma(z_i) on one side where the other has \sigma(w^T x_i)."""
+    for one, other in (trees, trees[::-1]):
+        longer = {
+            node.head
+            for node in other.walk()
+            if isinstance(node, Applied) and isinstance(bare(node.arguments[0]), Product | Sum)
+        }
+        for node in one.walk():
+            if isinstance(node, Applied) and node.head in longer and len(node.arguments) == 1:
+                inner = bare(node.arguments[0])
+                if isinstance(inner, Symbol):
+                    return base_name(inner)
+    return ""
 
 
 def numeric(tree: Expr) -> bool:

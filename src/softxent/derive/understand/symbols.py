@@ -50,7 +50,7 @@ def base_name(symbol: Symbol) -> str:
     for accent in reversed(symbol.accents):
         if accent == "prime":
             name += "'"
-        elif accent not in VECTOR_ACCENTS and accent not in PLAIN_ACCENTS:
+        elif accent not in VECTOR_ACCENTS and accent not in PLAIN_ACCENTS | {"mathord"}:
             name = f"\\{accent}{{{name}}}"
     return name
 
@@ -58,6 +58,14 @@ def base_name(symbol: Symbol) -> str:
 def is_bold(symbol: Symbol) -> bool:
     """Whether it is written as a vector or matrix."""
     return any(accent in VECTOR_ACCENTS for accent in symbol.accents)
+
+
+def is_capital(name: str) -> bool:
+    """Whether a name is a capital with accents and labels, as matrices have it."""
+    letter = name.split("_{")[0].split("^{(")[0].rstrip("'")
+    while letter.startswith("\\") and letter.endswith("}"):
+        letter = letter[letter.index("{") + 1 : -1]
+    return letter.isupper() or letter in ("\\Delta", "\\Sigma", "\\Lambda")
 
 
 def letters_of(tree: Expr) -> frozenset[str]:

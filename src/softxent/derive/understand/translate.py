@@ -123,7 +123,8 @@ class Translator(Scope):
         self.book.sets.find(f"{core}.0")
         fixed = tuple(index for index, _ in found)
         left = tuple(f"{core}.{at}" for at in range(len(fixed), known))
-        return Value(left, lambda indices: Element(core, fixed + indices))
+        row = self.book.rows and len(left) == 1
+        return Value(left, lambda indices: Element(core, fixed + indices), row)
 
     def _dropped(self, sub: Expr) -> bool:
         return isinstance(sub, Symbol) and self.bound.get(base_name(sub), ("", ""))[0] == "·one"
@@ -131,7 +132,7 @@ class Translator(Scope):
     def symbol(self, tree: Symbol) -> Value:
         """Return a letter: a quantity, a size, an index taken as a number, a delta."""
         name = base_name(tree)
-        if is_word(tree.name) or tree.name in ("delta", "1", "I", "e"):
+        if is_word(tree.name) or tree.name in ("delta", "1", "I", "e") or "mathbb" in tree.accents:
             found = special.symbol(self, tree)
             if found is not None:
                 return found
@@ -152,7 +153,9 @@ class Translator(Scope):
                 self.place(name)  # the k of (-1)^k x_k
             if name in self.free and not self.book.known(name):
                 return scalar(IndexValue(Index(name)))
-        name, indices = self.book.letters.split(tree)
+        name, indices = calls.split(self, tree)
+        if tree.name[0] > "\u2e80":  # 2次: a word of another script
+            raise NotDefined(tree.name, tree.span)
         if not indices and (is_word(tree.name) and not self.book.known(name)):
             raise NotDefined(tree.name, tree.span)
         return self.element(name, indices, tree.span, is_bold(tree))
@@ -172,6 +175,9 @@ class Translator(Scope):
             return self.value(ellipsis.sum_of(tree))
         terms = reach.reach(self, tree.terms)
         values = [self.value(term) for term in terms]
+        mixed = {value.rank for value in values} >= {0, 2}
+        if mixed and any(isinstance(node, Transpose) for node in tree.walk()):
+            self.doubts.append("a number is added to a matrix; the vectors may be rows")
         columns = any(isinstance(term, Product) and _by_columns(term) for term in terms)
         return add(values, self.join, columns)
 

@@ -6,12 +6,7 @@ import re
 from fractions import Fraction
 
 from softxent.derive.document import Document, Formula, Pin, Prose
-from softxent.derive.trees import (
-    Number,
-    Relation,
-    Row,
-    Symbol,
-)
+from softxent.derive.trees import Number, Relation, Row, Symbol
 from softxent.derive.understand import cues, slips
 from softxent.derive.understand.cases import Cases, is_range, spoken
 from softxent.derive.understand.constants import (
@@ -34,8 +29,10 @@ from softxent.derive.understand.outline import (
 )
 from softxent.derive.understand.pieces import (
     Paragraph,
+    behind,
     offset_of,
     only,
+    running_letter,
     side_of,
     states,
     words_of,
@@ -48,9 +45,6 @@ from softxent.derive.understand.supposing import (
     is_values,
     supposed,
 )
-
-_BARE_SUM = re.compile(r"^\s*\\sum\s*$")
-_RUNNING = re.compile(r"^\s*\\sum\s*(?:\\limits\s*)?_\s*\{?\s*(\\?[A-Za-z]+)")
 
 
 def walk(document: Document) -> Outline:
@@ -172,7 +166,7 @@ class _Walk:
     def _inline(self, formula: Formula, rows: tuple[Row, ...]) -> None:
         before = self.paragraph.text
         at = len(before)
-        after = self._after(formula)
+        after = behind(formula, self.document)
         self.paragraph.add(f"${formula.tex}$", formula.start)
         if len(formula.tex) == 1:
             self._spoken(at)
@@ -206,7 +200,7 @@ class _Walk:
                 self.last_inline = (formula, rows, len(self.paragraph.text))
                 return
             self.cases.mention(None)
-            self._rows(formula, rows, before, reason)
+            self._rows(formula, rows, before, reason, self.cases.behind(after))
         else:
             self.outline.asides.extend(relations)
         self.last_inline = (formula, rows, len(self.paragraph.text))
@@ -224,16 +218,11 @@ class _Walk:
         """Note a condition in a sentence that opens no case: a step may need it all the same."""
         self.cases.mention(condition)
         sign = {"eq": "=", "neq": "≠"}.get(condition.relation)
-        names = [
-            base_name(one) for one in (condition.left, condition.right) if isinstance(one, Symbol)
-        ]
+        both = (condition.left, condition.right)
+        names = [base_name(one) for one in both if isinstance(one, Symbol)]
         if sign and len(names) == 2:
             for one, other in (names, names[::-1]):
                 self._fact(f"{one} {sign} {other}", frozenset(names), offset)
-
-    def _after(self, formula: Formula) -> str:
-        text = self.document.text[formula.end : formula.end + 80]
-        return re.sub(r"^(\$|\\+\)|\\+\])+", "", text)
 
     def _naming(self, formula: Formula, rows: tuple[Row, ...], before: str) -> bool:
         """Look for "denote A as B" and "where B represents A" with the formula before."""
@@ -247,11 +236,10 @@ class _Walk:
         which = cues.names_something(lead, between)
         if not which:
             return False
-        if _BARE_SUM.match(earlier.tex):
-            running = _RUNNING.match(formula.tex)
-            if running:
-                self.outline.bare_sum.append(running[1])
-                return True
+        letter = running_letter(earlier.tex, formula.tex)
+        if letter:
+            self.outline.bare_sum.append(letter)
+            return True
         one, two = only(old), only(rows)
         if one is None or two is None:
             return False
@@ -269,7 +257,7 @@ class _Walk:
         if relation.first is None or any(link.relation != "=" for link in relation.links):
             return False
         *heads, value = (relation.first, *(link.right for link in relation.links))
-        bases = [put_base(bare(one), before) for one in heads]
+        bases = [put_base(bare(one), before, value == Number(Fraction(0))) for one in heads]
         symbols = [one for one in bases if isinstance(one, Symbol)]
         if not symbols or len(symbols) < len(heads) or not is_value(value):
             return False
@@ -317,9 +305,15 @@ class _Walk:
         self.outline.statements.append(statement)
         return statement
 
-    def _rows(self, formula: Formula, rows: tuple[Row, ...], cue: str, reason: bool) -> None:
+    def _rows(
+        self,
+        formula: Formula,
+        rows: tuple[Row, ...],
+        cue: str,
+        reason: bool,
+        fixed: tuple[Condition, ...] = (),
+    ) -> None:
         current: Statement | None = None
-        fixed: tuple[Condition, ...] = ()
         for row in rows:
             conditions = self.cases.of_row(row)
             if conditions and row is rows[0] and len(rows) > 1:
@@ -373,6 +367,8 @@ class _Walk:
         conditions: tuple[Condition, ...],
         inline: bool = False,
     ) -> Statement | None:
+        leading, relation = self.cases.leading(relation)
+        conditions = (*conditions, *leading)
         first, links = relation.first, list(relation.links)
         if first is None and links and links[0].relation == "to":
             first, links = links[0].right, links[1:]

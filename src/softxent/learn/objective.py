@@ -1,0 +1,136 @@
+r"""The penalised loss of softmax regression, in coordinates that an optimiser likes.
+
+    F(W, b) = (1 / S) sum_n s_n C_n + (alpha / 2) sum_od W_od^2,    S = sum_n s_n
+
+Two classes share one vector w: their logits are (0, w x + b), and the penalty is on w.
+
+An optimiser that knows only gradients takes steps in proportion to the curvature's square root, so
+features of different scale, or that go together, cost it many steps. The curvature of the loss is
+known, though: the Hessian of C_n by z is diag(y) - y yᵀ, with trace 1 - sum_k y_k^2. Shared
+equally among the V classes, that makes the Hessian of F by one class's (W, b) about
+
+    A = (1/V) (1/S) sum_n s_n (1 - sum_k y_nk^2) (x_n, 1)(x_n, 1)ᵀ + alpha diag(1, ..., 1, 0)
+
+With A = L Lᵀ and (W, b) = U L^-1 the Hessian by U is near the identity. (With y = 1/V it is the
+bound of Böhning 1992.) A is made anew after 10, 30, 70, ... iterations, as rows that are sure lose
+their curvature. On the wine data that takes 30 iterations where plain coordinates take 5000, on
+scikit-learn's digits 30 to where plain ones come in 100.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from softxent.learn.layer import Array, Layer
+from softxent.learn.parts import Part
+
+WHOLE = 1024  # features up to which A is factored; beyond, only its diagonal is taken
+RIDGE = 1e-8  # keeps A, with 1 on its diagonal, positive definite where features depend on others
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """U = (W, b) L and back; L is triangular, or a vector that stands for a diagonal."""
+
+    root: Array
+    inverse: Array
+
+    def to_layer(self, u: Array) -> Array:
+        """(W, b) = U L^-1."""
+        return u @ self.inverse if self.inverse.ndim == 2 else u * self.inverse
+
+    def from_layer(self, theta: Array) -> Array:
+        """U = (W, b) L."""
+        return theta @ self.root if self.root.ndim == 2 else theta * self.root
+
+    def gradient(self, by_layer: Array) -> Array:
+        """dF/dU = dF/d(W, b) L^-T."""
+        return by_layer @ self.inverse.T if self.inverse.ndim == 2 else by_layer * self.inverse
+
+
+@dataclass(slots=True)
+class Objective:
+    """F as a function of a flat U. `gradient_norm` and `value` are those of the last point seen."""
+
+    part: Part
+    n_classes: int
+    alpha: float
+    fit_intercept: bool = True
+    value: float = np.inf
+    gradient_norm: float = np.inf  # the largest entry of dF/d(W, b)
+    scaling: Scaling = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start with the curvature of y = 1/V."""
+        self._scale(1 - 1 / self.n_classes, None)
+
+    def rescale(self, theta: Array) -> None:
+        """Take the curvature at (W, b) = theta."""
+        self._scale(1.0, self.layer(theta))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of (W, b): one row a class, one for two classes."""
+        rows = 1 if self.n_classes == 2 else self.n_classes
+        return rows, self.part.shape[1] + self.fit_intercept
+
+    def value_and_gradient(self, flat: Array) -> tuple[float, Array]:
+        """F and dF/dU."""
+        theta = self.scaling.to_layer(flat.reshape(self.shape))
+        sums = self.part.loss_and_gradient(self.layer(theta))
+        weight = self._weight(theta)
+        total = self.part.total_weight
+        self.value = sums.loss / total + 0.5 * self.alpha * float(np.vdot(weight, weight))
+        gradient = self._flat(sums.gradient) / total
+        gradient[:, : weight.shape[1]] += self.alpha * weight
+        self.gradient_norm = float(np.max(np.abs(gradient), initial=0.0))
+        return self.value, self.scaling.gradient(gradient).ravel()
+
+    def hessian_vector(self, flat: Array, direction: Array) -> Array:
+        """The Hessian of F by U, times a direction."""
+        theta = self.scaling.to_layer(flat.reshape(self.shape))
+        along = self.scaling.to_layer(direction.reshape(self.shape))
+        curved = self.part.hessian_vector(self.layer(theta), self.layer(along))
+        product = self._flat(curved) / self.part.total_weight
+        product[:, : self.part.shape[1]] += self.alpha * self._weight(along)
+        return self.scaling.gradient(product).ravel()
+
+    def layer(self, theta: Array) -> Layer:
+        """W (V, D) and b (V,) of all classes, in the dtype of the rows."""
+        weight = self._weight(theta)
+        bias = theta[:, -1] if self.fit_intercept else np.zeros(len(theta))
+        if self.n_classes == 2:  # logits (0, z)
+            weight = np.concatenate([np.zeros_like(weight), weight])
+            bias = np.concatenate([np.zeros_like(bias), bias])
+        dtype = self.part.dtype
+        return Layer(np.ascontiguousarray(weight, dtype), np.ascontiguousarray(bias, dtype))
+
+    def _weight(self, theta: Array) -> Array:
+        return theta[:, : self.part.shape[1]]
+
+    def _flat(self, gradient: Layer) -> Array:
+        learned = slice(1, None) if self.n_classes == 2 else slice(None)
+        parts = [gradient.weight[learned]]
+        if self.fit_intercept:
+            parts.append(gradient.bias[learned, None])
+        return np.concatenate(parts, axis=1, dtype=np.float64)
+
+    def _scale(self, factor: float, layer: Layer | None) -> None:
+        features = self.part.shape[1]
+        whole = features <= min(WHOLE, 2 * self.part.shape[0])
+        a = self.part.second_moments(whole, layer)
+        a *= factor / self.n_classes / self.part.total_weight
+        diagonal = a.diagonal().copy() if whole else a
+        diagonal[:-1] += self.alpha
+        diagonal[diagonal <= 0] = diagonal.max(initial=0.0) or 1.0  # a feature that is always 0
+        size = np.sqrt(diagonal)[: self.shape[1]]
+        if not whole:
+            self.scaling = Scaling(size, 1 / size)
+            return
+        # A = size R size, with R of diagonal 1 + RIDGE
+        r = a[: self.shape[1], : self.shape[1]] / size / size[:, None]
+        np.fill_diagonal(r, 1 + RIDGE)
+        root = np.linalg.cholesky(r)
+        self.scaling = Scaling(size[:, None] * root, np.linalg.inv(root) / size)
