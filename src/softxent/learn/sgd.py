@@ -14,7 +14,7 @@ sparse rows touch whole lines of it and no product has to copy it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from softxent.learn.scales import Scales, curvature
 # A sparse product makes about 1 to 2 GFLOP/s, a dense one 50 times as many: rows of which at least
 # every 50th entry is there are multiplied as dense ones.
 DENSE_FROM = 1 / 50
+SMALLEST = 1e-3  # of `kept`, before it goes into W
 POWER = 0.25  # eta falls as t^-1/4, as scikit-learn's "invscaling" does
 
 
@@ -43,10 +44,14 @@ class Descent:
     budget: int  # bytes for the logits of a mini-batch
     scales: Scales
     steps: int = 0
+    # (D,) Within a pass the columns of W stand for W times this: to shrink all of W in each step
+    # would read and write all of it.
+    kept: Array = field(init=False)
 
     def __post_init__(self) -> None:
         """Lay W out feature by feature."""
         self.layer = Layer(np.asfortranarray(self.layer.weight), self.layer.bias)
+        self.kept = np.ones(self.scales.n_features)
 
     def learn(self, x: Any, target: Array, weight: Array | None) -> float:
         """One pass over these rows; return the mean loss that they had when they came."""
@@ -58,6 +63,7 @@ class Descent:
             if (batch_weight := float(s.sum())) > 0:
                 total += self._step(batch, target[rows], s) * batch_weight
                 total_weight += batch_weight
+        self._shrink(self.layer.weight)
         return float(total / total_weight) if total_weight else 0.0
 
     def _batches(self, rows: int) -> list[slice]:
@@ -67,7 +73,7 @@ class Descent:
 
     def _step(self, x: Any, target: Array, s: Array) -> float:
         w, b = self.layer.weight, self.layer.bias
-        z = np.asarray(x @ w.T)
+        z = np.asarray(self._times(x, self.kept) @ w.T)
         z += b
         losses, gradient = softxent.cross_entropy_with_grad(
             z,
@@ -82,6 +88,13 @@ class Descent:
         self._move(w, b, x, gradient)
         return float(np.sum(losses, dtype=np.float64))
 
+    def _times(self, x: Any, factors: Array) -> Any:
+        """The features times (D,) factors; of 1, as they are."""
+        if (factors == 1).all():
+            return x
+        factors = factors.astype(x.dtype)
+        return x.multiply(factors).tocsr() if sparse.issparse(x) else x * factors
+
     def _move(self, w: Array, b: Array, x: Any, gradient: Array) -> None:
         """W and b as U and c move; gradient is (y - t) s / S."""
         self.scales.see(x)
@@ -89,10 +102,12 @@ class Descent:
         self.steps += 1
         rate = 2 / (curvature(x, mean, inverse, self.fit_intercept) * self.steps**POWER)
         if self.alpha:  # the penalty's part of the step, implicit: it cannot overshoot
-            kept = 1 / (1 + rate * self.alpha * inverse)
+            self.kept /= 1 + rate * self.alpha * inverse
             if mean.any():
-                b += w @ ((1 - kept) * mean).astype(w.dtype)
-            w *= kept.astype(w.dtype)
+                b += w @ ((1 - self.kept) * mean).astype(w.dtype)
+            if mean.any() or self.kept.min() < SMALLEST:
+                self._shrink(w)
+        inverse = inverse / self.kept
         moved = rate * gradient.sum(axis=0, dtype=np.float64)
         if sparse.issparse(x):
             self._move_sparse(w, x.multiply(inverse).tocsr(), gradient, rate)
@@ -105,6 +120,10 @@ class Descent:
             moved -= rate * (scaled @ mean.astype(w.dtype)) @ gradient
         if self.fit_intercept:
             b -= moved.astype(b.dtype)
+
+    def _shrink(self, w: Array) -> None:
+        w *= self.kept.astype(w.dtype)
+        self.kept[:] = 1
 
     def _move_sparse(self, w: Array, x: Any, gradient: Array, rate: float) -> None:
         by_feature, used = w.T, np.unique(x.indices)
