@@ -37,7 +37,7 @@ def same(model, one, tolerance=1e-6):
 
 
 def model(**parameters):
-    return SoftmaxRegression(**({"alpha": 1e-2, "tol": 1e-7} | parameters))
+    return SoftmaxRegression(**({"alpha": 1e-2, "tol": 1e-9} | parameters))
 
 
 # In threads of this process

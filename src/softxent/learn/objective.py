@@ -61,14 +61,20 @@ class Objective:
     value: float = np.inf
     gradient_norm: float = np.inf  # the largest entry of dF/d(W, b)
     scaling: Scaling = field(init=False)
+    _by_layer: Array | None = None  # dF/d(W, b) at the last point seen
+    _seen: tuple[Array, Array] | None = None  # that point's U, and dF/dU
 
     def __post_init__(self) -> None:
         """Start with the curvature of y = 1/V."""
         self._scale(1 - 1 / self.n_classes, None)
 
-    def rescale(self, theta: Array) -> None:
-        """Take the curvature at (W, b) = theta."""
+    def rescale(self, theta: Array) -> Array:
+        """Take the curvature at (W, b) = theta, the last point seen if any; return its new U."""
         self._scale(1.0, self.layer(theta))
+        u = self.scaling.from_layer(theta).ravel()
+        if self._by_layer is not None:
+            self._seen = u, self.scaling.gradient(self._by_layer).ravel()
+        return u
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -77,7 +83,9 @@ class Objective:
         return rows, self.part.shape[1] + self.fit_intercept
 
     def value_and_gradient(self, flat: Array) -> tuple[float, Array]:
-        """F and dF/dU."""
+        """F and dF/dU; at the last point seen they are known already."""
+        if self._seen is not None and np.array_equal(flat, self._seen[0]):
+            return self.value, self._seen[1].copy()
         theta = self.scaling.to_layer(flat.reshape(self.shape))
         sums = self.part.loss_and_gradient(self.layer(theta))
         weight = self._weight(theta)
@@ -86,7 +94,9 @@ class Objective:
         gradient = self._flat(sums.gradient) / total
         gradient[:, : weight.shape[1]] += self.alpha * weight
         self.gradient_norm = float(np.max(np.abs(gradient), initial=0.0))
-        return self.value, self.scaling.gradient(gradient).ravel()
+        self._by_layer = gradient
+        self._seen = flat.copy(), self.scaling.gradient(gradient).ravel()
+        return self.value, self._seen[1].copy()
 
     def hessian_vector(self, flat: Array, direction: Array) -> Array:
         """The Hessian of F by U, times a direction."""

@@ -18,6 +18,7 @@ from softxent.learn.layer import Array, Layer
 
 PARAMETERS = ("linear_weight", "linear_bias")
 MOMENT_ROWS = 4096  # rows of second moments at a time: a float64 copy of so many, no more
+MOMENT_SAMPLE = 8192  # rows that tell the curvature well enough to scale coordinates by
 
 
 class Sums(NamedTuple):
@@ -119,10 +120,7 @@ class DensePart:
 
     def second_moments(self, whole: bool, layer: Layer | None) -> Array:
         """sum_n s_n c_n (x_n, 1)(x_n, 1)ᵀ, a few thousand rows at a time."""
-        return _second_moments(self.x, self._curvatures(layer), whole)
-
-    def _curvatures(self, layer: Layer | None) -> Array | None:
-        return _curvatures(self.x, self.weight, layer, self.budget)
+        return _second_moments(self.x, self.weight, layer, whole, self.budget)
 
     def _options(self) -> dict[str, Any]:
         # "none": the sum over rows is then ours to take, in float64 for float32 rows too
@@ -210,10 +208,7 @@ class SparsePart:
 
     def second_moments(self, whole: bool, layer: Layer | None) -> Array:
         """sum_n s_n c_n (x_n, 1)(x_n, 1)ᵀ, a few thousand rows at a time."""
-        return _second_moments(self.x, self._curvatures(layer), whole)
-
-    def _curvatures(self, layer: Layer | None) -> Array | None:
-        return _curvatures(self.x, self.weight, layer, self.budget)
+        return _second_moments(self.x, self.weight, layer, whole, self.budget)
 
     def _chunks(self, n_classes: int, arrays: int) -> Iterator[slice]:
         return _chunks(self.x, self.budget // arrays, n_classes)
@@ -257,7 +252,16 @@ def _curvatures(x: Any, weight: Array | None, layer: Layer | None, budget: int) 
     return c if weight is None else c * weight
 
 
-def _second_moments(x: Any, weight: Array | None, whole: bool) -> Array:
+def _second_moments(
+    x: Any, weight: Array | None, layer: Layer | None, whole: bool, budget: int
+) -> Array:
+    """sum_n s_n c_n (x_n, 1)(x_n, 1)ᵀ, from every so manyth row where they are many."""
+    total = _total(weight, x.shape[0])
+    step = max(1, x.shape[0] // (MOMENT_SAMPLE + 4 * x.shape[1]))
+    if step > 1:
+        x, weight = x[::step], None if weight is None else weight[::step]
+    seen = _total(weight, x.shape[0])
+    weight = _curvatures(x, weight, layer, budget)
     features = x.shape[1]
     moments = np.zeros((features + 1, features + 1) if whole else features + 1)
     for start in range(0, x.shape[0], MOMENT_ROWS):
@@ -276,4 +280,4 @@ def _second_moments(x: Any, weight: Array | None, whole: bool) -> Array:
             squares = chunk.multiply(weighted) if sparse.issparse(x) else chunk * weighted
             moments[:-1] += np.asarray(squares.sum(axis=0)).ravel()
             moments[-1] += s.sum()
-    return moments
+    return moments * (total / seen if seen else 1.0)

@@ -63,9 +63,7 @@ def solve(
             objective.value_and_gradient(found.x)
         if objective.gradient_norm <= tol or run.n_iter == max_iter:
             break
-        objective.rescale(theta)
-        u = objective.scaling.from_layer(theta).ravel()
-        objective.value_and_gradient(u)
+        u = objective.rescale(theta)
         if run.n_iter < before + length:  # it gave up: once more in new coordinates, or no more
             if gave_up:
                 break
