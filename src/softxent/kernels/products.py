@@ -29,7 +29,6 @@ except ImportError:
 OWN_CLASSES = 1024
 # Where ours were measured to keep up with OpenBLAS; on arm64 they have not been.
 OWN_INSTRUCTION_SETS = ("avx2", "avx512")
-SHORT = 512  # classes: the columns of so short rows are summed by NumPy
 _LOGITS, _INPUT, _WEIGHT = range(3)
 _UINT16 = np.dtype(np.uint16)
 
@@ -269,12 +268,8 @@ class BlasProducts:
     def add_columns(self, sums: Array, g: Array) -> None:
         """By products with 1, of 16 rows at a time so that float32 rounds little.
 
-        3.6 ms for 128 x 131072; np.add.reduce in float64 takes 10.9, in float32 4.3. Of short rows
-        it is the other way round: 0.14 ms for 1797 x 10, np.add.reduce 0.03.
+        3.6 ms for 128 x 131072; np.add.reduce in float64 takes 10.9, in float32 4.3.
         """
-        if g.shape[1] <= SHORT:
-            np.add(sums, np.add.reduce(g, axis=0, dtype=np.float64), out=sums)
-            return
         ones, block_sum = np.ones(16, g.dtype), np.empty(g.shape[1], g.dtype)
         for start in range(0, len(g), 16):
             block = g[start : start + 16]
