@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from softxent.learn.solvers import Watch
+Watch = Callable[[int, float, float], None]  # iteration, loss, largest entry of the gradient
 
 
 @contextmanager

@@ -10,7 +10,6 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import validate_data
 
 from softxent.kernels.budget import parse_memory
 from softxent.learn.dask import fit as fit_partitions
@@ -37,8 +36,6 @@ from softxent.learn.targets import (
     row_weights,
     stream_classes,
 )
-
-FLOATS = (np.float64, np.float32)
 
 
 class SoftmaxRegression(Predictions, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -145,9 +142,7 @@ class SoftmaxRegression(Predictions, ClassifierMixin, BaseEstimator):  # type: i
             return fit_partitions(self, X, y, sample_weight)
         where = "SoftmaxRegression.fit"
         budget = self._check(where)
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", dtype=self._dtypes(), order="C", multi_output=True
-        )
+        X, y = self._validated(X, y, reset=True)
         targets = read_targets(where, y, X.dtype)
         weight = row_weights(X, targets, sample_weight, self.class_weight, where)
         with threads(where, self.n_threads, float(np.prod(X.shape)) * len(targets.classes)):
@@ -168,16 +163,7 @@ class SoftmaxRegression(Predictions, ClassifierMixin, BaseEstimator):  # type: i
         where = "SoftmaxRegression.partial_fit"
         budget = self._check(where)
         refuse_balanced(where, self.class_weight)
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            dtype=self._dtypes(),
-            order="C",
-            multi_output=True,
-            reset=not hasattr(self, "coef_"),
-        )
+        X, y = self._validated(X, y, reset=not hasattr(self, "coef_"))
         known = self.classes_ if hasattr(self, "coef_") else None
         classes = stream_classes(where, y, classes, known, X.dtype)
         targets = known_targets(where, y, classes, X.dtype)
@@ -251,11 +237,6 @@ class SoftmaxRegression(Predictions, ClassifierMixin, BaseEstimator):  # type: i
                 start[:, -1] = self.intercept_
         return start
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
     def _logits(self, X: Any) -> Array:
         z: Array = np.asarray(X @ self.coef_.T.astype(X.dtype, copy=False))
         z += self.intercept_.astype(X.dtype, copy=False)
@@ -277,9 +258,6 @@ class SoftmaxRegression(Predictions, ClassifierMixin, BaseEstimator):  # type: i
     def _publish(self, layer: Layer) -> None:
         learned = slice(1, None) if len(self.classes_) == 2 else slice(None)
         self.coef_, self.intercept_ = layer.weight[learned], layer.bias[learned]
-
-    def _dtypes(self) -> Any:
-        return np.dtype(self.dtype) if self.dtype else FLOATS
 
     def _check(self, where: str) -> int:
         """Check the parameters; return the budget in bytes."""
@@ -303,8 +281,6 @@ def _warn(model: SoftmaxRegression, solution: Solution) -> None:
         finer = ""
         if model.coef_.dtype == np.float32:
             finer = ", or fit in dtype='float64'"
-        elif model.solver != "newton-cg":
-            finer = ", or use solver='newton-cg'"
         message = (
             f"SoftmaxRegression stopped after {solution.n_iter} iterations, where rounding leaves "
             f"nothing to gain: {norm}. Raise tol{finer}."
