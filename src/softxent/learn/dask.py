@@ -126,10 +126,6 @@ class Partitions:
     dtype: np.dtype[Any]
     total_weight: float
 
-    def loss(self, layer: Layer) -> float:
-        """sum_n s_n C_n."""
-        return float(self._sum("loss", layer))
-
     def loss_and_gradient(self, layer: Layer) -> Sums:
         """sum_n s_n C_n, and its gradient by W and b."""
         sums: Sums = self._sum("loss_and_gradient", layer)

@@ -12,8 +12,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
+from sklearn.utils import check_random_state, gen_batches
 
 from softxent.errors import describe, error
 from softxent.kernels.budget import parse_memory
@@ -38,8 +37,6 @@ from softxent.learn.targets import (
     stream_classes,
 )
 from softxent.learn.training import AT_ONCE, SOLVERS, Plan, Rows, epoch, train
-
-FLOATS = (np.float64, np.float32)
 
 
 class NeuralClassifier(Predictions, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -205,11 +202,6 @@ class NeuralClassifier(Predictions, ClassifierMixin, BaseEstimator):  # type: ig
         self.n_iter_ += 1
         return self
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
     def _logits(self, X: Any) -> Array:
         layers = [
             Layer(coef.T.astype(X.dtype, copy=False), intercept.astype(X.dtype, copy=False))
@@ -217,8 +209,7 @@ class NeuralClassifier(Predictions, ClassifierMixin, BaseEstimator):  # type: ig
         ]
         network = Network(layers, self.activation)
         z = np.empty((X.shape[0], len(layers[-1].bias)), X.dtype)
-        for start in range(0, X.shape[0], AT_ONCE):  # hidden layers of so many rows at a time
-            rows = slice(start, start + AT_ONCE)
+        for rows in gen_batches(X.shape[0], AT_ONCE):  # hidden layers of so many rows at a time
             z[rows] = network.logits(X[rows])
         return z[:, 1:] - z[:, :1] if z.shape[1] == 2 else z
 
@@ -271,13 +262,6 @@ class NeuralClassifier(Predictions, ClassifierMixin, BaseEstimator):  # type: ig
         )
         return kept, held_out
 
-    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        dtype: Any = np.dtype(self.dtype) if self.dtype else FLOATS
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", dtype=dtype, order="C", multi_output=True, reset=reset
-        )
-        return X, y
-
     def _sizes(self) -> list[int]:
         return [len(self.coefs_[0]), *(coef.shape[1] for coef in self.coefs_)]
 
@@ -323,8 +307,7 @@ def _scales(x: Any, s: Array, constant: float = 0.0) -> tuple[Array, Array]:
     Constant features get `constant`: 0 leaves them out, 1 keeps them for rows to come.
     """
     scales = Scales(x.shape[1], centred=not sparse.issparse(x))
-    for start in range(0, x.shape[0], AT_ONCE):
-        rows = slice(start, start + AT_ONCE)
+    for rows in gen_batches(x.shape[0], AT_ONCE):
         scales.see(x[rows], s[rows])
     scale = np.sqrt(scales.inverse_variance())
     return scales.mean, np.where(scale > 0, scale, constant)

@@ -60,12 +60,14 @@ class Objective:
     fit_intercept: bool = True
     value: float = np.inf
     gradient_norm: float = np.inf  # the largest entry of dF/d(W, b)
+    total: float = field(init=False)  # S
     scaling: Scaling = field(init=False)
     _by_layer: Array | None = None  # dF/d(W, b) at the last point seen
     _seen: tuple[Array, Array] | None = None  # that point's U, and dF/dU
 
     def __post_init__(self) -> None:
         """Start with the curvature of y = 1/V."""
+        self.total = self.part.total_weight
         self._scale(1 - 1 / self.n_classes, None)
 
     def rescale(self, theta: Array) -> Array:
@@ -89,9 +91,8 @@ class Objective:
         theta = self.scaling.to_layer(flat.reshape(self.shape))
         sums = self.part.loss_and_gradient(self.layer(theta))
         weight = self._weight(theta)
-        total = self.part.total_weight
-        self.value = sums.loss / total + 0.5 * self.alpha * float(np.vdot(weight, weight))
-        gradient = self._flat(sums.gradient) / total
+        self.value = sums.loss / self.total + 0.5 * self.alpha * float(np.vdot(weight, weight))
+        gradient = self._flat(sums.gradient) / self.total
         gradient[:, : weight.shape[1]] += self.alpha * weight
         self.gradient_norm = float(np.max(np.abs(gradient), initial=0.0))
         self._by_layer = gradient
@@ -103,7 +104,7 @@ class Objective:
         theta = self.scaling.to_layer(flat.reshape(self.shape))
         along = self.scaling.to_layer(direction.reshape(self.shape))
         curved = self.part.hessian_vector(self.layer(theta), self.layer(along))
-        product = self._flat(curved) / self.part.total_weight
+        product = self._flat(curved) / self.total
         product[:, : self.part.shape[1]] += self.alpha * self._weight(along)
         return self.scaling.gradient(product).ravel()
 
@@ -131,7 +132,7 @@ class Objective:
         features = self.part.shape[1]
         whole = features <= min(WHOLE, 2 * self.part.shape[0])
         a = self.part.second_moments(whole, layer)
-        a *= factor / self.n_classes / self.part.total_weight
+        a *= factor / self.n_classes / self.total
         diagonal = a.diagonal().copy() if whole else a
         diagonal[:-1] += self.alpha
         diagonal[diagonal <= 0] = diagonal.max(initial=0.0) or 1.0  # a feature that is always 0

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import gen_batches
 
 import softxent
 from softxent.learn.layer import Array, Layer
@@ -43,9 +44,6 @@ class Part(Protocol):
     def total_weight(self) -> float:
         """sum_n s_n."""
 
-    def loss(self, layer: Layer) -> float:
-        """sum_n s_n C_n."""
-
     def loss_and_gradient(self, layer: Layer) -> Sums:
         """sum_n s_n C_n, and its gradient by W and b."""
 
@@ -60,10 +58,10 @@ class Part(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DensePart:
-    """Rows in memory or memory-mapped: x (N, D); the N x V logits are never held."""
+class _Rows:
+    """What rows in this process have in common, dense or not."""
 
-    x: Array
+    x: Any  # (N, D)
     target: Array  # (N,) class indices, or (N, V) soft targets
     weight: Array | None  # (N,) s_n; None is all ones
     label_smoothing: float = 0.0
@@ -83,14 +81,16 @@ class DensePart:
     @property
     def total_weight(self) -> float:
         """sum_n s_n."""
-        return _total(self.weight, len(self.x))
+        return _total(self.weight, self.x.shape[0])
 
-    def loss(self, layer: Layer) -> float:
-        """sum_n s_n C_n."""
-        losses = softxent.linear_cross_entropy(
-            self.x, layer.weight, self.target, linear_bias=layer.bias, **self._options()
-        )
-        return float(np.sum(losses, dtype=np.float64))
+    def second_moments(self, whole: bool, layer: Layer | None) -> Array:
+        """sum_n s_n c_n (x_n, 1)(x_n, 1)ᵀ, a few thousand rows at a time."""
+        return _second_moments(self.x, self.weight, layer, whole, self.budget)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DensePart(_Rows):
+    """Rows in memory or memory-mapped, an array; the N x V logits are never held."""
 
     def loss_and_gradient(self, layer: Layer) -> Sums:
         """sum_n s_n C_n, and its gradient by W and b: (y - t)ᵀ x and the sum of y - t."""
@@ -118,10 +118,6 @@ class DensePart:
             )
         )
 
-    def second_moments(self, whole: bool, layer: Layer | None) -> Array:
-        """sum_n s_n c_n (x_n, 1)(x_n, 1)ᵀ, a few thousand rows at a time."""
-        return _second_moments(self.x, self.weight, layer, whole, self.budget)
-
     def _options(self) -> dict[str, Any]:
         # "none": the sum over rows is then ours to take, in float64 for float32 rows too
         return {
@@ -133,42 +129,8 @@ class DensePart:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SparsePart:
-    """Rows in CSR: as many at a time as the budget has room for their logits."""
-
-    x: Any  # scipy.sparse, CSR
-    target: Array
-    weight: Array | None
-    label_smoothing: float = 0.0
-    budget: int = 64 << 20
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and features."""
-        return self.x.shape[0], self.x.shape[1]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """That of x."""
-        dtype: np.dtype[Any] = self.x.dtype
-        return dtype
-
-    @property
-    def total_weight(self) -> float:
-        """sum_n s_n."""
-        return _total(self.weight, self.x.shape[0])
-
-    def loss(self, layer: Layer) -> float:
-        """sum_n s_n C_n."""
-        by_feature = np.ascontiguousarray(layer.weight.T)
-        total = 0.0
-        for rows in self._chunks(len(layer.bias), 1):
-            z = self.x[rows] @ by_feature
-            z += layer.bias
-            total += float(
-                np.sum(softxent.cross_entropy(z, self.target[rows], **self._options(rows)))
-            )
-        return total
+class SparsePart(_Rows):
+    """Rows in CSR (scipy.sparse): as many at a time as the budget has room for their logits."""
 
     def loss_and_gradient(self, layer: Layer) -> Sums:
         """sum_n s_n C_n, and its gradient by W and b: (y - t)ᵀ x and the sum of y - t."""
@@ -176,7 +138,7 @@ class SparsePart:
         total = 0.0
         weight = np.zeros(by_feature.shape, self.dtype)
         bias = np.zeros(len(layer.bias))
-        for rows in self._chunks(len(layer.bias), 1):
+        for rows in chunks(self.x, self.budget, len(layer.bias)):
             x = self.x[rows]
             z = x @ by_feature
             z += layer.bias
@@ -194,7 +156,7 @@ class SparsePart:
         along = np.ascontiguousarray(direction.weight.T)
         weight = np.zeros(by_feature.shape, self.dtype)
         bias = np.zeros(len(layer.bias))
-        for rows in self._chunks(len(layer.bias), 3):
+        for rows in chunks(self.x, self.budget // 3, len(layer.bias)):
             x = self.x[rows]
             curved = softxent.cross_entropy_hvp(
                 x @ by_feature + layer.bias,
@@ -206,19 +168,20 @@ class SparsePart:
             bias += curved.sum(axis=0, dtype=np.float64)
         return Layer(weight.T, bias.astype(self.dtype))
 
-    def second_moments(self, whole: bool, layer: Layer | None) -> Array:
-        """sum_n s_n c_n (x_n, 1)(x_n, 1)ᵀ, a few thousand rows at a time."""
-        return _second_moments(self.x, self.weight, layer, whole, self.budget)
-
-    def _chunks(self, n_classes: int, arrays: int) -> Iterator[slice]:
-        return _chunks(self.x, self.budget // arrays, n_classes)
-
     def _options(self, rows: slice) -> dict[str, Any]:
         return {
             "reduction": "none",
             "row_weight": None if self.weight is None else self.weight[rows],
             "label_smoothing": self.label_smoothing,
         }
+
+
+def chunks(x: Any, budget: int, n_classes: int) -> Iterator[slice]:
+    """Yield as many rows of x at a time as the budget, in bytes, has room for their logits."""
+    at_once: Iterator[slice] = gen_batches(
+        x.shape[0], max(1, budget // (n_classes * x.dtype.itemsize))
+    )
+    return at_once
 
 
 def _total(weight: Array | None, rows: int) -> float:
@@ -231,19 +194,13 @@ def _layer(grads: softxent.LinearGrads) -> Layer:
     return Layer(grads.linear_weight, grads.linear_bias)
 
 
-def _chunks(x: Any, budget: int, n_classes: int) -> Iterator[slice]:
-    at_once = max(1, budget // (n_classes * x.dtype.itemsize))
-    for start in range(0, x.shape[0], at_once):
-        yield slice(start, start + at_once)
-
-
 def _curvatures(x: Any, weight: Array | None, layer: Layer | None, budget: int) -> Array | None:
     """(N,) s_n (1 - sum_k y_nk^2); s_n without a layer."""
     if layer is None:
         return weight
     by_feature = np.ascontiguousarray(layer.weight.T)
     c = np.empty(x.shape[0])
-    for rows in _chunks(x, budget, len(layer.bias)):
+    for rows in chunks(x, budget, len(layer.bias)):
         z = x[rows] @ by_feature
         z += layer.bias
         y = softxent.softmax(z, out=z)
@@ -264,8 +221,7 @@ def _second_moments(
     weight = _curvatures(x, weight, layer, budget)
     features = x.shape[1]
     moments = np.zeros((features + 1, features + 1) if whole else features + 1)
-    for start in range(0, x.shape[0], MOMENT_ROWS):
-        rows = slice(start, start + MOMENT_ROWS)
+    for rows in gen_batches(x.shape[0], MOMENT_ROWS):
         s = np.ones(x[rows].shape[0]) if weight is None else np.asarray(weight[rows], np.float64)
         chunk = x[rows].astype(np.float64)
         weighted = chunk.multiply(s[:, None]).tocsr() if sparse.issparse(x) else chunk * s[:, None]

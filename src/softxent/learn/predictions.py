@@ -1,9 +1,8 @@
-"""What every classifier of the room answers, from its logits: labels and probabilities."""
+"""What every classifier of the room shares: what it takes, and its answers from its logits."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 import softxent
 from softxent.kernels.budget import parse_memory
 from softxent.learn.layer import Array
+from softxent.learn.parts import chunks
+
+FLOATS = (np.float64, np.float32)
 
 
 class Predictions:
-    """Answers of a classifier that has `classes_`, `max_memory`, and `_logits(X)`."""
+    """Of a classifier that has `classes_`, `dtype`, `max_memory`, and `_logits(X)`."""
 
     classes_: Array
+    dtype: str | None
     max_memory: int | str
 
     def decision_function(self, X: Any) -> Array:
@@ -29,7 +32,8 @@ class Predictions:
         """Return the most probable class of each row; never more than `max_memory` of logits."""
         X = self._checked(X)
         found = np.empty(X.shape[0], np.int64)
-        for rows in self._chunks(X):
+        budget = parse_memory(type(self).__name__, self.max_memory)
+        for rows in chunks(X, budget, len(self.classes_)):
             z = self._logits(X[rows])
             found[rows] = z[:, 0] > 0 if z.shape[1] == 1 else np.argmax(z, axis=1)
         labels: Array = self.classes_[found]
@@ -64,16 +68,26 @@ class Predictions:
 
     def _checked(self, X: Any) -> Any:
         check_is_fitted(self)
-        return validate_data(
+        return validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+
+    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        """X and y of a fit; X in the estimator's dtype, float32 and float64 as they are."""
+        X, y = validate_data(
             self,
             X,
+            y,
             accept_sparse="csr",
-            dtype=(np.float64, np.float32),
-            reset=False,
+            dtype=self._dtypes(),
+            order="C",
+            multi_output=True,
+            reset=reset,
         )
+        return X, y
 
-    def _chunks(self, X: Any) -> Iterator[slice]:
-        budget = parse_memory(type(self).__name__, self.max_memory)
-        at_once = max(1, budget // (len(self.classes_) * X.dtype.itemsize))
-        for start in range(0, X.shape[0], at_once):
-            yield slice(start, start + at_once)
+    def _dtypes(self) -> Any:
+        return np.dtype(self.dtype) if self.dtype else FLOATS
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.sparse = True
+        return tags

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from scipy.linalg.blas import dgemm, sgemm
+from sklearn.utils import gen_batches
 
 import softxent
 from softxent.learn.layer import Array, Layer
@@ -57,7 +58,9 @@ class Descent:
         """One pass over these rows; return the mean loss that they had when they came."""
         dense = not sparse.issparse(x) or x.nnz >= DENSE_FROM * np.prod(x.shape)
         total = total_weight = 0.0
-        for rows in self._batches(x.shape[0]):
+        w = self.layer.weight
+        at_once = max(1, min(self.batch_size, self.budget // (w.shape[0] * w.itemsize)))
+        for rows in gen_batches(x.shape[0], at_once):
             batch = x[rows].toarray() if dense and sparse.issparse(x) else x[rows]
             s = np.ones(batch.shape[0]) if weight is None else weight[rows]
             if (batch_weight := float(s.sum())) > 0:
@@ -65,11 +68,6 @@ class Descent:
                 total_weight += batch_weight
         self._shrink(self.layer.weight)
         return float(total / total_weight) if total_weight else 0.0
-
-    def _batches(self, rows: int) -> list[slice]:
-        w = self.layer.weight
-        at_once = max(1, min(self.batch_size, self.budget // (w.shape[0] * w.itemsize)))
-        return [slice(start, start + at_once) for start in range(0, rows, at_once)]
 
     def _step(self, x: Any, target: Array, s: Array) -> float:
         w, b = self.layer.weight, self.layer.bias
@@ -129,6 +127,6 @@ class Descent:
         by_feature, used = w.T, np.unique(x.indices)
         rows_of = x.T.tocsr()
         at_once = max(1, self.budget // (w.shape[0] * w.itemsize))
-        for start in range(0, len(used), at_once):
-            features = used[start : start + at_once]
+        for some in gen_batches(len(used), at_once):
+            features = used[some]
             by_feature[features] -= np.asarray(rate * (rows_of[features] @ gradient), w.dtype)

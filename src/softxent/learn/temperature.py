@@ -20,7 +20,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import get_tags
+from sklearn.utils import gen_batches, get_tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 import softxent
@@ -224,8 +224,7 @@ class _Loss:
         self.passes += 1
         total = 0.0
         at_once = max(1, CHUNK // (8 * self.z.shape[1]))
-        for start in range(0, len(self.z), at_once):
-            rows = slice(start, start + at_once)
+        for rows in gen_batches(len(self.z), at_once):
             z = self.z[rows].astype(np.float64)
             options = {"reduction": "none", "row_weight": self.s[rows]}
             total += float(np.sum(of(u * z, self.target[rows], z, options)))

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 from scipy.optimize import OptimizeResult, minimize
+from sklearn.utils import gen_batches
 
 import softxent
 from softxent.learn.adam import Adam
 from softxent.learn.layer import Array, Layer
 from softxent.learn.network import Network, flatten, unflatten
+from softxent.learn.progress import Watch
 
 SOLVERS = ("auto", "adam", "lbfgs")
 AT_ONCE = 4096  # rows that go through the network together
 SMALL_ROWS, SMALL_NETWORK = 10_000, 100_000  # "auto" is L-BFGS up to here
-
-Watch = Callable[[int, float, float], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,8 +43,7 @@ class Rows:
 
     def pieces(self) -> Iterator[tuple[Any, Array, Array]]:
         """Yield all rows, some thousand at a time."""
-        for start in range(0, self.x.shape[0], AT_ONCE):
-            yield self.take(slice(start, start + AT_ONCE))
+        yield from map(self.take, gen_batches(self.x.shape[0], AT_ONCE))
 
     def loss(self, network: Network) -> float:
         """Their mean cross-entropy, unpenalised."""
@@ -110,8 +109,8 @@ def epoch(
     """One pass over the rows in random order; return their mean penalised loss as they came."""
     total = 0.0
     order = random.permutation(rows.x.shape[0])
-    for start in range(0, len(order), plan.batch_size):
-        x, target, s = rows.take(np.sort(order[start : start + plan.batch_size]))
+    for batch in gen_batches(len(order), plan.batch_size):
+        x, target, s = rows.take(np.sort(order[batch]))
         weight = float(s.sum())
         if weight == 0:
             continue

@@ -12,7 +12,6 @@ from softxent.derive.core import (
     Choose,
     Compare,
     Const,
-    Defined,
     Element,
     Free,
     Given,
@@ -31,7 +30,7 @@ from softxent.derive.judge.outcome import Outcome
 from softxent.derive.trees import Applied, Derivative, Expr, Number, Product, Symbol
 from softxent.derive.understand.letters import bare, is_bold
 from softxent.derive.understand.outline import Statement
-from softxent.derive.understand.quantities import elements_of
+from softxent.derive.understand.quantities import elements_of, reached
 from softxent.derive.understand.reading import Claim
 from softxent.derive.verdicts import Verdict
 
@@ -124,17 +123,7 @@ def unlinked(claim: Claim) -> tuple[str, str] | None:
         if not isinstance(partial, Partial):
             continue
         inner = elements_of(partial.of)
-        reached, waiting = set(inner), list(inner)
-        while waiting:
-            found = quantities.get(waiting.pop())
-            names: list[str] = []
-            if isinstance(found, Unknown):
-                names = list(found.of)
-            elif isinstance(found, Defined):
-                names = elements_of(found.body)
-            waiting += [name for name in names if name not in reached]
-            reached |= set(names)
-        if inner and partial.by.name not in reached:
+        if inner and partial.by.name not in reached(inner, quantities):
             return inner[0].split("#")[0], partial.by.name.split("#")[0]
     return None
 

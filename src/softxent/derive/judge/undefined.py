@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from softxent.derive.core import Defined, Element, Partial, Unknown, everything
+from collections.abc import Iterator
+
+from softxent.derive.core import Element, Partial, Unknown, everything
 from softxent.derive.judge.outcome import Outcome
 from softxent.derive.trees import Applied, Derivative, Expr, Over, Sum, Symbol
 from softxent.derive.understand.functions import KNOWN
 from softxent.derive.understand.letters import bare, base_name
 from softxent.derive.understand.outline import Statement
-from softxent.derive.understand.quantities import elements_of
+from softxent.derive.understand.quantities import reached
 from softxent.derive.understand.reading import Claim, Reading
 from softxent.derive.verdicts import Verdict
 
@@ -104,29 +106,14 @@ class Undefined:
     def _far(self, trees: tuple[Expr, Expr], claim: Claim) -> tuple[str, str] | None:
         """Look for a derivative by something that nothing connects with what is derived."""
         quantities = claim.given.quantities
-        for tree in trees:
-            for node in tree.walk():
-                if not isinstance(node, Derivative) or node.of is None:
-                    continue
-                of = node.of.head if isinstance(node.of, Applied) else bare(node.of)
-                if not isinstance(of, Symbol):
-                    continue
-                core = self._core(of)
-                if not isinstance(quantities.get(core), Unknown):
-                    continue
-                reached, waiting = {core}, [core]
-                while waiting:
-                    found = quantities.get(waiting.pop())
-                    names: list[str] = []
-                    if isinstance(found, Unknown):
-                        names = list(found.of)
-                    elif isinstance(found, Defined):
-                        names = elements_of(found.body)
-                    waiting += [name for name in names if name not in reached]
-                    reached |= set(names)
-                for by in node.by:
-                    if isinstance(by, Symbol) and self._core(by) not in reached:
-                        return self.book.tex(of), self.book.tex(by)
+        for node, of in _derivatives(trees):
+            core = self._core(of)
+            if not isinstance(quantities.get(core), Unknown):
+                continue
+            linked = reached([core], quantities)
+            for by in node.by:
+                if isinstance(by, Symbol) and self._core(by) not in linked:
+                    return self.book.tex(of), self.book.tex(by)
         return None
 
     def _core(self, symbol: Symbol) -> str:
@@ -201,20 +188,24 @@ class Undefined:
     def _differentiated(self, trees: tuple[Expr, Expr]) -> list[str]:
         """Return what is undefined and differentiated on one side, by something else."""
         out = []
-        for tree in trees:
-            for node in tree.walk():
-                if not isinstance(node, Derivative) or node.of is None:
-                    continue
-                of = node.of.head if isinstance(node.of, Applied) else bare(node.of)
-                if not isinstance(of, Symbol):
-                    continue
-                name, indices = self.book.letters.split(of)
-                rank = self.book.rank(name, len(indices))
-                by = {self.book.letters.split(one)[0] for one in node.by if isinstance(one, Symbol)}
-                if by == {name} or name in self.book.targets or self.book.functions.get(name):
-                    continue
-                if name in self.book.letters.exponents:
-                    continue
-                if not self.book.defined(name, rank) and not self._on_both(trees, name):
-                    out.append(name)
+        for node, of in _derivatives(trees):
+            name, indices = self.book.letters.split(of)
+            rank = self.book.rank(name, len(indices))
+            by = {self.book.letters.split(one)[0] for one in node.by if isinstance(one, Symbol)}
+            if by == {name} or name in self.book.targets or self.book.functions.get(name):
+                continue
+            if name in self.book.letters.exponents:
+                continue
+            if not self.book.defined(name, rank) and not self._on_both(trees, name):
+                out.append(name)
         return out
+
+
+def _derivatives(trees: tuple[Expr, Expr]) -> Iterator[tuple[Derivative, Symbol]]:
+    """Yield the derivatives of a symbol, or of a function's name, with it."""
+    for tree in trees:
+        for node in tree.walk():
+            if isinstance(node, Derivative) and node.of is not None:
+                of = node.of.head if isinstance(node.of, Applied) else bare(node.of)
+                if isinstance(of, Symbol):
+                    yield node, of

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from softxent.derive.core import (
@@ -15,6 +16,7 @@ from softxent.derive.core import (
     Quantity,
     Real,
     Unknown,
+    everything,
 )
 from softxent.derive.trees import Symbol
 from softxent.derive.understand import labels
@@ -199,14 +201,20 @@ def base_of(name: str) -> str:
 
 def elements_of(real: Real) -> list[str]:
     """Return the names of all quantities in an expression."""
-    out: dict[str, None] = {}
-    waiting: list[object] = [real]
+    return list(dict.fromkeys(one.name for one in everything(real) if isinstance(one, Element)))
+
+
+def reached(names: Iterable[str], quantities: Mapping[str, Quantity]) -> set[str]:
+    """Return these quantities and all that they are functions of, through their definitions."""
+    found, waiting = set(names), list(names)
     while waiting:
-        one = waiting.pop()
-        if isinstance(one, Element):
-            out[one.name] = None
-        elif isinstance(one, tuple):
-            waiting.extend(one)
-        elif is_dataclass(one):
-            waiting.extend(getattr(one, f.name) for f in fields(one))
-    return list(out)
+        match quantities.get(waiting.pop()):
+            case Unknown(_, of):
+                new = list(of)
+            case Defined(_, _, body):
+                new = elements_of(body)
+            case _:
+                new = []
+        waiting += [name for name in new if name not in found]
+        found |= set(new)
+    return found
