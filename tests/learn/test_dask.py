@@ -165,6 +165,7 @@ def test_a_part_of_parts_is_their_sum():
     )
     losses = [part.loss_and_gradient(layer).loss for part in (parts, whole)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-12)
+    np.testing.assert_allclose(parts.class_totals(3), [50, 50, 50])
     for found, wanted in (
         (parts.loss_and_gradient(layer).gradient, whole.loss_and_gradient(layer).gradient),
         (parts.hessian_vector(layer, direction), whole.hessian_vector(layer, direction)),

@@ -59,6 +59,8 @@ def test_value_gradient_and_hessian(kind, classes, soft, weighted, fit_intercept
     part = part_of(kind, target, WEIGHT if weighted else None, eps, dtype, 5 * classes * 8)
     objective = Objective(part, classes, alpha, fit_intercept)
     theta, along = rng.normal(size=(2, *objective.shape)) / 10
+    if classes > 2:  # as the coordinates keep them
+        theta, along = theta - theta.mean(axis=0), along - along.mean(axis=0)
     value, gradient, hessian = exact(theta, target, s, alpha, eps, fit_intercept)
     tolerance = (
         {"rtol": 1e-10, "atol": 1e-12} if dtype == "float64" else {"rtol": 2e-4, "atol": 1e-5}
@@ -120,8 +122,33 @@ def test_coordinates_there_and_back(classes, features):
     x = np.random.default_rng(0).normal(size=(N, features))
     objective = Objective(DensePart(x, np.arange(N) % classes, None), classes, 1e-3)
     theta = np.random.default_rng(1).normal(size=objective.shape)
+    theta -= theta.mean(axis=0) if classes > 2 else 0
     scaling = objective.scaling
     np.testing.assert_allclose(scaling.to_layer(scaling.from_layer(theta)), theta, atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("soft", [False, True])
+def test_class_totals(kind, weighted, soft):
+    target = np.random.default_rng(0).dirichlet(np.ones(5), N) if soft else np.arange(N) % 4
+    part = part_of(kind, target, WEIGHT if weighted else None, 0.1, "float64", 1 << 20)
+    t = target if soft else np.eye(5)[target]  # of the fifth class there are no labels
+    expected = (WEIGHT if weighted else np.ones(N)) @ t
+    np.testing.assert_allclose(part.class_totals(5), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.01, 100.0])
+def test_the_share_of_each_class(alpha):
+    """sqrt(r_k) of the docstring, worked out with loops; classes are met 12, 6, 4 and 1 times."""
+    target = np.repeat(np.arange(4), [12, 6, 4, 1])
+    objective = Objective(DensePart(DENSE, target, None), 4, alpha)
+    m = (1 - 1 / 4) * np.mean(DENSE**2)
+    for k, count in enumerate([12, 6, 4, 1]):
+        f = count / N
+        c = (f * (1 - f) + 1 / 4 * (1 - 1 / 4)) / 2
+        r = (c * m + alpha) / (m / 4 + alpha)
+        assert objective.scaling.by_class[k, 0] == pytest.approx(r**0.5, rel=1e-12)
 
 
 @pytest.mark.parametrize("eps", [0.0, 0.3])

@@ -275,6 +275,18 @@ def test_the_gradient_falls_where_the_loss_cannot_fall_further(load, dtype):
     assert np.max(np.abs(gradient)) < bound * np.max(np.abs(x))
 
 
+def test_classes_met_as_often_as_words_are():
+    """Rare classes beside common ones: without shares of the curvature it takes 190 iterations."""
+    rng = np.random.default_rng(3)
+    x, w = rng.normal(size=(20_000, 50)), rng.normal(size=(300, 50)) / 2
+    z = x @ w.T - 3 * np.log(np.arange(1, 301))
+    y = np.argmax(z + rng.gumbel(size=z.shape), axis=1)
+    y[:300] = np.arange(300)
+    found = SoftmaxRegression(1 / len(x), tol=1e-5).fit(x, y)
+    assert found.loss_curve_[-1] < 0.84381 * (1 + 1e-4)
+    assert found.n_iter_[0] < 90
+
+
 def test_threads_are_given_back_when_the_fit_fails(monkeypatch):
     import threadpoolctl
 

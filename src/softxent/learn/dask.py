@@ -126,6 +126,11 @@ class Partitions:
     dtype: np.dtype[Any]
     total_weight: float
 
+    def class_totals(self, n_classes: int) -> Array:
+        """(V,) sum_n s_n t_nk."""
+        totals: Array = self._sum("class_totals", n_classes)
+        return totals
+
     def loss_and_gradient(self, layer: Layer) -> Sums:
         """sum_n s_n C_n, and its gradient by W and b."""
         sums: Sums = self._sum("loss_and_gradient", layer)

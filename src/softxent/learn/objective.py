@@ -11,10 +11,19 @@ equally among the V classes, that makes the Hessian of F by one class's (W, b) a
 
     A = (1/V) (1/S) sum_n s_n (1 - sum_k y_nk^2) (x_n, 1)(x_n, 1)ᵀ + alpha diag(1, ..., 1, 0)
 
-With A = L Lᵀ and (W, b) = U L^-1 the Hessian by U is near the identity. (With y = 1/V it is the
-bound of Böhning 1992.) A is made anew after 10, 30, 70, ... iterations, as rows that are sure lose
-their curvature. On the wine data that takes 30 iterations where plain coordinates take 5000, on
-scikit-learn's digits 30 to where plain ones come in 100.
+Classes that are met often have more of it. With f_k the share of class k among the targets, where
+y_k is 1/V at the start and f_k in the mean at the end, class k is given
+
+    r_k = (c_k m + alpha) / (m / V + alpha),    c_k = (f_k (1 - f_k) + 1/V (1 - 1/V)) / 2
+
+of it, m the mean square of a feature. With A = L Lᵀ and (W, b)_k = U_k L^-1 / sqrt(r_k) the Hessian
+by U is near the identity. (With y = 1/V and r = 1 it is the bound of Böhning 1992.) What all
+classes have in common softmax does not see, and the optimum has sum_k (W, b)_k = 0: it is taken
+out, or else those coordinates had a direction that is all but flat.
+
+A is made anew after 10, 30, 70, ... iterations, as rows that are sure lose their curvature. On the
+wine data that takes 30 iterations where plain coordinates take 5000; on 300 classes, met as often
+as words are, r takes 50 iterations where r = 1 takes 190.
 """
 
 from __future__ import annotations
@@ -32,22 +41,31 @@ RIDGE = 1e-8  # keeps A, with 1 on its diagonal, positive definite where feature
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """U = (W, b) L and back; L is triangular, or a vector that stands for a diagonal."""
+    """U_k = sqrt(r_k) (W, b)_k L and back; L is triangular, or a vector, for a diagonal."""
 
-    root: Array
+    root: Array  # L
     inverse: Array
+    by_class: Array  # (V, 1) sqrt(r_k); (1, 1) for the one vector of two classes
 
     def to_layer(self, u: Array) -> Array:
-        """(W, b) = U L^-1."""
+        """(W, b)_k = U_k L^-1 / sqrt(r_k), less the classes' mean."""
+        u = _centred(u / self.by_class)
         return u @ self.inverse if self.inverse.ndim == 2 else u * self.inverse
 
     def from_layer(self, theta: Array) -> Array:
-        """U = (W, b) L."""
+        """U_k = sqrt(r_k) (W, b)_k L, of (W, b) less the classes' mean."""
+        theta = _centred(theta) * self.by_class
         return theta @ self.root if self.root.ndim == 2 else theta * self.root
 
     def gradient(self, by_layer: Array) -> Array:
-        """dF/dU = dF/d(W, b) L^-T."""
+        """dF/dU_k = dF/d(W, b)_k L^-T / sqrt(r_k), of a gradient less the classes' mean."""
+        by_layer = _centred(by_layer) / self.by_class
         return by_layer @ self.inverse.T if self.inverse.ndim == 2 else by_layer * self.inverse
+
+
+def _centred(by_class: Array) -> Array:
+    """Rows less their mean; one row, which stands for two classes, is as it is."""
+    return by_class - by_class.mean(axis=0) if len(by_class) > 1 else by_class
 
 
 @dataclass(slots=True)
@@ -61,6 +79,7 @@ class Objective:
     value: float = np.inf
     gradient_norm: float = np.inf  # the largest entry of dF/d(W, b)
     total: float = field(init=False)  # S
+    class_totals: Array = field(init=False)  # (V,) S f_k
     scaling: Scaling = field(init=False)
     _by_layer: Array | None = None  # dF/d(W, b) at the last point seen
     _seen: tuple[Array, Array] | None = None  # that point's U, and dF/dU
@@ -68,6 +87,7 @@ class Objective:
     def __post_init__(self) -> None:
         """Start with the curvature of y = 1/V."""
         self.total = self.part.total_weight
+        self.class_totals = self.part.class_totals(self.n_classes)
         self._scale(1 - 1 / self.n_classes, None)
 
     def rescale(self, theta: Array) -> Array:
@@ -135,13 +155,24 @@ class Objective:
         a *= factor / self.n_classes / self.total
         diagonal = a.diagonal().copy() if whole else a
         diagonal[:-1] += self.alpha
+        by_class = self._by_class(float(np.mean(diagonal[:-1])))
         diagonal[diagonal <= 0] = diagonal.max(initial=0.0) or 1.0  # a feature that is always 0
         size = np.sqrt(diagonal)[: self.shape[1]]
         if not whole:
-            self.scaling = Scaling(size, 1 / size)
+            self.scaling = Scaling(size, 1 / size, by_class)
             return
         # A = size R size, with R of diagonal 1 + RIDGE
         r = a[: self.shape[1], : self.shape[1]] / size / size[:, None]
         np.fill_diagonal(r, 1 + RIDGE)
         root = np.linalg.cholesky(r)
-        self.scaling = Scaling(size[:, None] * root, np.linalg.inv(root) / size)
+        self.scaling = Scaling(size[:, None] * root, np.linalg.inv(root) / size, by_class)
+
+    def _by_class(self, mean: float) -> Array:
+        """(V, 1) sqrt(r_k), `mean` being m / V + alpha."""
+        if self.n_classes == 2:
+            return np.ones((1, 1))
+        share, even = self.class_totals / self.total, 1 / self.n_classes
+        c = (share * (1 - share) + even * (1 - even)) / 2
+        # c_k m = (V c_k) (m / V)
+        r = (c / even * (mean - self.alpha) + self.alpha) / mean if mean > 0 else np.ones(len(c))
+        return np.sqrt(r)[:, None]

@@ -44,6 +44,9 @@ class Part(Protocol):
     def total_weight(self) -> float:
         """sum_n s_n."""
 
+    def class_totals(self, n_classes: int) -> Array:
+        """(V,) sum_n s_n t_nk: how much each class has of the targets."""
+
     def loss_and_gradient(self, layer: Layer) -> Sums:
         """sum_n s_n C_n, and its gradient by W and b."""
 
@@ -82,6 +85,14 @@ class _Rows:
     def total_weight(self) -> float:
         """sum_n s_n."""
         return _total(self.weight, self.x.shape[0])
+
+    def class_totals(self, n_classes: int) -> Array:
+        """(V,) sum_n s_n t_nk."""
+        if self.target.ndim == 1:
+            return np.bincount(self.target, self.weight, n_classes).astype(np.float64)
+        s = np.ones(len(self.target)) if self.weight is None else self.weight
+        totals: Array = s @ self.target
+        return totals
 
     def second_moments(self, whole: bool, layer: Layer | None) -> Array:
         """sum_n s_n c_n (x_n, 1)(x_n, 1)ᵀ, a few thousand rows at a time."""
