@@ -49,6 +49,7 @@ CODES = {
     "table-file": "a file that is no table or no model of one, is empty, damaged or not readable",
     "table-row": "a row of a table with too many or too few fields",
     "table-columns": "columns of a table that are missing, there twice, or of another type",
+    "feature-range": "features so large that sums of their squares overflow",
     "table-value": "a value that its column must not have: infinite, missing, text among numbers",
     "table-categories": "a text column with more different values than can be learned",
     "table-expansion": "a compressed table that expands past a stated cap",

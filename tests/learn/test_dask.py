@@ -193,6 +193,12 @@ GOOD = da.from_array(X, chunks=(40, 4))
     [
         (bad(), Y, None, r"in partition 2: Input X contains NaN"),
         (bad(0, np.inf), Y, None, r"in partition 0: Input X contains infinity"),
+        (
+            bad(0, -1e200),
+            Y,
+            None,
+            r"in partition 0: .*entry of X is 1e\+200.*feature-range",
+        ),
         (GOOD, np.zeros(150), None, r"one class.*\[classes\]"),
         (GOOD, X[:, :2], None, r"in partition \d: .*\[probabilities\]"),
         (GOOD, np.where(Y == 2, np.nan, Y), None, r"in partition [23]: .*NaN"),

@@ -194,6 +194,21 @@ def test_what_scikit_learn_refuses(kind):
 
 
 @BOTH
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("large", [1e141, -1e300])
+@pytest.mark.parametrize("stored", [np.asarray, sparse.csr_array])
+def test_features_whose_squares_overflow(kind, method, large, stored):
+    x = X.copy()
+    x[7, 1] = large
+    learn = getattr(kind(), method)
+    arguments = {"classes": [0, 1, 2]} if method == "partial_fit" else {}
+    with pytest.raises(ValueError, match=r"entry of X is 1e\+\d+; expected .*\[feature-range\]"):
+        learn(stored(x), Y, **arguments)
+    x[7, 1] = np.sign(large) * 1e139  # at the border it goes through, without a warning
+    assert np.isfinite(learn(stored(x), Y, **arguments).loss_curve_).all()
+
+
+@BOTH
 def test_sparse_soft_labels_are_told_apart(kind):
     text = message(lambda: kind().fit(X, sparse.csr_matrix(np.eye(3)[Y])), TypeError)
     assert "y is a sparse matrix; expected a dense one. y.toarray()" in text

@@ -15,6 +15,7 @@ from sklearn.utils.validation import column_or_1d
 import softxent
 from softxent.learn.layer import Array
 from softxent.learn.parts import DensePart, Part, SparsePart, Sums
+from softxent.learn.scales import check_features
 from softxent.learn.targets import is_soft, known_targets, probabilities
 
 WHERE = "SoftmaxRegression.fit"
@@ -49,6 +50,7 @@ def read(number: int, x: Any, y: Any, weight: Any, dtypes: Any, n_threads: int) 
     try:
         none = {"ensure_min_samples": 0}  # a partition may be empty
         x = check_array(x, accept_sparse="csr", dtype=dtypes, order="C", input_name="X", **none)
+        check_features(WHERE, x)
         y = probabilities(WHERE, y, x.dtype) if is_soft(y) else column_or_1d(y)
         if y.ndim == 1 and len(y):
             check_classification_targets(y)

@@ -12,6 +12,7 @@ import softxent
 from softxent.kernels.budget import parse_memory
 from softxent.learn.layer import Array
 from softxent.learn.parts import chunks
+from softxent.learn.scales import check_features
 
 FLOATS = (np.float64, np.float32)
 
@@ -82,6 +83,7 @@ class Predictions:
             multi_output=True,
             reset=reset,
         )
+        check_features(type(self).__name__, X)
         return X, y
 
     def _dtypes(self) -> Any:

@@ -8,12 +8,30 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from softxent.errors import error
 from softxent.learn.layer import Array
 
+LARGEST = 1e140  # of a feature: sums of squares stay finite in float64
 POWER_STEPS = 8  # of power iteration: an estimate from below, some per cent under the truth
 MARGIN = 1.2  # for that
 # A feature that reaches no further than so many roundings of its mean is constant.
 ROUNDINGS = 100
+
+
+def check_features(where: str, x: Any) -> None:
+    """Raise where features are so large that sums of their squares overflow."""
+    values = x.data if sparse.issparse(x) else x
+    largest = max(float(values.max(initial=0)), -float(values.min(initial=0)))
+    if largest > LARGEST:
+        raise error(
+            ValueError,
+            "feature-range",
+            where,
+            "the largest entry of X",
+            f"{largest:.3g}",
+            f"at most {LARGEST:g}",
+            "Scale the features, say by sklearn.preprocessing.MaxAbsScaler.",
+        )
 
 
 @dataclass(slots=True)

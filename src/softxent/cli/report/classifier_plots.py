@@ -21,6 +21,7 @@ from softxent.cli.report.drawing import (
     axes_at,
     figure_of,
     frame,
+    logarithmic,
     signed,
     svg,
 )
@@ -54,7 +55,7 @@ def loss(curve: Sequence[float], validation: Sequence[float], step: str) -> str:
     everything = np.concatenate([line for _, line, _ in curves])
     low, high = float(np.nanmin(everything)), float(np.nanmax(everything))
     if low > 0 and high / low > 50:
-        axes.set_yscale("log")
+        logarithmic(axes)
     else:
         axes.set_ylim(bottom=0 if low > 0 and low < 0.5 * high else None)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))

@@ -23,6 +23,7 @@ import matplotlib  # noqa: E402
 import numpy as np  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.ticker import LogLocator, NullFormatter  # noqa: E402
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -94,6 +95,15 @@ def frame(axes: Axes) -> None:
     axes.grid(False)
     for spine in axes.spines.values():
         spine.set_visible(True)
+
+
+def logarithmic(axes: Axes) -> None:
+    """Make the y axis logarithmic, with plain numbers: mathematics in text is not read here."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(numticks=7))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(which="both", axis="y", length=0)
 
 
 def signed(values: Floats) -> Floats:

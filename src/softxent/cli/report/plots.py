@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import NullFormatter
 
 from softxent.cli.report.drawing import (
     BLUE,
@@ -19,6 +19,7 @@ from softxent.cli.report.drawing import (
     axes_at,
     figure_of,
     frame,
+    logarithmic,
     signed,
     svg,
 )
@@ -45,10 +46,7 @@ def loss_curve(objective: Floats, norm: Floats, label: str) -> str:
                 ha=side,
                 color=colour,
             )
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(numticks=7))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.tick_params(which="both", axis="y", length=0)
+    logarithmic(axes)
     axes.set_xticks(range(0, len(objective), max(1, len(objective) // 12)))
     axes.set_xlabel("iteration")
     return svg(figure, "loss-curve", label)
