@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from derive.exact_fields import FIELDS, LAYERS, ONE
 from derive.exact_softmax import SOFT, C, Case, t, y, z
 from derive.slow_evaluation import at_witness
 
-from softxent.derive.exact import decide
+from softxent.derive.exact import decide, elementary, jets
 
 
 @pytest.mark.parametrize("case", SOFT + ONE + FIELDS, ids=lambda case: case.id)
@@ -124,3 +125,16 @@ def test_a_long_exact_form_is_decided_by_digits() -> None:
         assert decision.witness is not None
         a, b = at_witness(left, wrong.real, context, decision.witness)
         assert abs(a - b) > 1e-9
+
+
+def test_a_linear_form_is_the_sum_of_its_terms() -> None:
+    third, fifth = Fraction(1, 3), Fraction(1, 5)
+    slope = jets.seeded(third, 1)
+    reals: list[jets.Real] = [fifth, slope, Fraction(0), elementary.log(Fraction(2))]
+    factors = [2, -3, 7, 4]
+    plain: jets.Real = Fraction(5)
+    for factor, value in zip(factors, reals, strict=True):
+        plain = plain + value * Fraction(factor)
+    found = jets.linear(5, factors, reals)
+    assert jets.value_of(found) == jets.value_of(plain)
+    assert jets.along(found, 1) == jets.along(plain, 1) == -3

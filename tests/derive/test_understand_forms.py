@@ -59,6 +59,101 @@ VECTORS = [
         "TRUE TRUE",
     ),
     (r"$$p_j = softmax(o_j)$$ $$\frac{\partial p_j}{\partial o_j} = p_j (1 - p_j)$$", "TRUE"),
+    # I_{kj} is the unit matrix, unless the text says what I is
+    (SOFTMAX + r"$$\frac{\partial y_k}{\partial z_j} = y_k (I_{kj} - y_j)$$", "TRUE"),
+    (SOFTMAX + r"$$\frac{\partial y_k}{\partial z_j} = y_k (I_{kj} + y_j)$$", "FALSE"),
+    (r"$$I_{kj} = 2 x_k x_j$$ $$I_{kj} = I_{jk}, \quad \sum_j I_{kj} = 1$$", "TRUE FALSE"),
+    # a general term between the dots
+    (
+        r"$$\sum_l e^{z_l} = e^{z_1} + e^{z_2} + \dots + e^{z_j} + \dots + e^{z_n}$$"
+        r"$$\prod_l z_l = z_1 \cdots z_k \cdots z_n$$",
+        "TRUE TRUE",
+    ),
+    (r"$$\sum_l z_l = z_1 + \dots + e^{z_k} + \dots + z_n$$", "UNSUPPORTED"),
+    (
+        r"$$-\sum_w y_w \log p_w = -[y_1 \log p_1 + \cdots + "
+        r"y_o \log p_o + \cdots + y_w \log p_w]$$",
+        "UNSUPPORTED",
+    ),
+    (r"$$C = -\sum_k t_k \log y_k$$ $$C = 1/2 \log(2) + 1/4 \log(4) + 1/4 \log(4)$$", ""),
+    # what could not be read is anything: what holds all the same is true, nothing is false
+    (
+        SOFTMAX + r"$$R = \int_0^1 x dx, \quad C = R - \sum_k t_k \log y_k$$ "
+        r"$$\frac{\partial C}{\partial y_k} = -\frac{t_k}{y_k}$$ $$C = R + 1$$ $$2 R = R$$",
+        "UNSUPPORTED TRUE OPAQUE OPAQUE",
+    ),
+    # by a square, as of the variance of a batch
+    (
+        r"$$m = \frac{1}{N} \sum_{i=1}^N x_i$$ $$\sigma^2 = \frac{1}{N} \sum_{i=1}^N (x_i - m)^2$$ "
+        r"$$u_i = \frac{x_i - m}{\sqrt{\sigma^2 + \epsilon}}$$"
+        r"$$\frac{\partial L}{\partial \sigma^2} = -\frac{1}{2} \sum_i "
+        r"\frac{\partial L}{\partial u_i} (x_i - m) (\sigma^2 + \epsilon)^{-3/2}$$"
+        r"$$\frac{\partial L}{\partial \sigma^2} = -\frac{1}{2} \sum_i "
+        r"\frac{\partial L}{\partial u_i} (x_i - m) (\sigma^2 + \epsilon)^{-1/2}$$",
+        "TRUE FALSE",
+    ),
+    # a bracket that is transposed behind a vector
+    (
+        r"$a^{(1)} = \tanh(u)$, $z = W a^{(1)} + b$, $\delta = \frac{\partial L}{\partial z}$. "
+        r"$$\frac{\partial L}{\partial W} = \delta (a^{(1)})^T$$",
+        "TRUE",
+    ),
+    # a letter that never stands without its bracket is called, also if nothing says what it is
+    (
+        r"$\ell(\theta) = \log L(\theta)$, $g(z) = 1 / (1 + e^{-z})$. "
+        r"$$\frac{\partial}{\partial \theta_j} \ell(\theta) = (y - g(\theta^T x)) x_j$$",
+        "UNSUPPORTED",
+    ),
+    # it says what the cost is a function of, and nothing else
+    (
+        r"$C = C(a_1, \dots, a_n)$, $a_j = \tanh(z_j)$. $$\frac{\partial C}{\partial z_j} = "
+        r"\frac{\partial C}{\partial a_j} \frac{\partial a_j}{\partial z_j}$$",
+        "TRUE TRUE",
+    ),
+    # how often a derivative is taken
+    (
+        SOFTMAX + r"$$L = \log \sum_l e^{z_l}$$ $$\partial_{z_j} L = y_j, \quad "
+        r"\partial_{z_j}^2 L = y_j (1 - y_j), \quad \partial_{z_j}^2 L = y_j (1 + y_j)$$",
+        "TRUE TRUE FALSE",
+    ),
+    # of all of them; and what a chain says at last, where the beginning is a probability
+    (
+        SOFTMAX + r"$$E(z_1, \dots, z_K) = -\ln p(t | z) = -\sum_k t_k \ln y_k$$"
+        r"$$\frac{\partial E}{\partial y_k} = -\frac{t_k}{y_k}, \quad "
+        r"\frac{\partial E(z_1, \dots, z_K)}{\partial y_k} = \frac{t_k}{y_k}$$",
+        "OPAQUE OPAQUE TRUE FALSE",
+    ),
+    # a sum that only counts runs as far as the other one of its letter in the step
+    (
+        r"$$s_i = (1 - a) y_i + \frac{a}{K}$$ "
+        r"$$\sum_i s_i = (1 - a) \sum_i y_i + \sum_{i=1}^K \frac{a}{K}$$"
+        r"$$\sum_i s_i = (1 - a) \sum_i y_i + \sum_{i=1}^K \frac{1}{K}$$",
+        "TRUE FALSE",
+    ),
+    (
+        SOFTMAX + r"Here $K$ is the number of classes, and $L = -\sum_k t_k \log y_k$. "
+        r"$$\sum_k (t_k + \frac{1}{K}) = 1 + \sum_k t_k$$",
+        "TRUE",
+    ),
+    # solved for z, a definition of y is a claim
+    (
+        SOFTMAX + r"$$e^{z_k} = y_k \sum_j e^{z_j}$$ $$z_k = \log y_k + \log \sum_j e^{z_j}$$ "
+        r"$$z_k = \log y_k - \log \sum_j e^{z_j}$$",
+        "TRUE TRUE FALSE",
+    ),
+    # one letter with one argument and with two; p log p is of a distribution
+    (
+        r"$$H(p) = -\sum_i p_i \log p_i$$ $$H(p, q) = -\sum_i p_i \log q_i$$ "
+        r"$$D(p, q) = \sum_i p_i \log \frac{p_i}{q_i}$$ "
+        r"$$H(p, q) = H(p) + D(p, q)$$ $$H(p, q) = H(p) - D(p, q)$$ $$\sum_i p_i = 1$$",
+        "TRUE FALSE TRUE-IF",
+    ),
+    # an example in the end takes nothing back
+    (
+        r"$$H(p, q) = -\sum_i p_i \log q_i$$ $$\frac{\partial H(p, q)}{\partial q_i} = "
+        r"-\frac{p_i}{q_i}$$ For two classes $p = (y, 1 - y)$ and $q = (a, 1 - a)$.",
+        "TRUE",
+    ),
 ]
 
 _ROWS = r"\\ -y_2 y_1 & y_2(1-y_2) & \cdots & -y_2 y_K \\ \vdots & \vdots & \ddots & \vdots \\ "

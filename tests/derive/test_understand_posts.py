@@ -68,7 +68,7 @@ TARGET_EXPONENTS = [
         r"= -\sum_c t_c \log p_c$$ For a 2 class system "
         r"$\xi(\mathbf{t}, \mathbf{p}) = -t_c \log p_c - (1 - t_c) \log(1 - p_c)$. "
         r"$$\frac{\partial \xi}{\partial p_i} = -\frac{t_i}{p_i}$$",
-        "OPAQUE TRUE TRUE OPAQUE TRUE",
+        "OPAQUE TRUE TRUE TRUE",
     ),
 ]
 
@@ -142,10 +142,166 @@ DOUBTS = [
     ),
 ]
 
+SLOPE = r"$$\frac{\partial}{\partial a_j} \frac{e^{a_i}}{\sum_k e^{a_k}} = "
+ABBREVIATIONS = [
+    (
+        rf"{SOFTMAX}We start with the $i=j$ case: {SLOPE}\frac{{e^{{a_i}} T - e^{{a_j}} e^{{a_i}}}}"
+        r"{T^2}$$ To be short, $T$ stands for $\sum_k e^{a_k}$. $$\frac{e^{a_i}}{T} "
+        r"\frac{T - e^{a_j}}{T} = p_i (1 - p_j)$$",
+        "TRUE TRUE",
+    ),
+    (
+        rf"{SOFTMAX}We do the case where $i \ne j$: {SLOPE}\frac{{e^{{a_j}} e^{{a_i}}}}{{T^2}}$$ "
+        r"where $T$ is $\sum_k e^{a_k}$.",
+        "FALSE",
+    ),
+]
+
+NABLA = SOFTMAX + r"We write $$D_j p_i = \frac{\partial p_i}{\partial a_j}$$ for short. "
+OPERATORS = [
+    (NABLA + r"$$D_j p_i = p_i (\delta_{ij} - p_j)$$", "TRUE"),
+    (NABLA + r"$$D_i p_j = p_i (\delta_{ij} - p_i)$$", "FALSE"),
+    (
+        NABLA + r"$$a_k = \sum_m W_{km} x_m$$ $$D_{ij} a_k = \frac{\partial \sum_m W_{km} x_m}"
+        r"{\partial W_{ij}} = \delta_{ik} x_j$$ $$D_{ij} a_k = \delta_{ik} x_i$$",
+        "TRUE TRUE UNBOUND",
+    ),
+    (NABLA + r"$$D_{ijk} p_i = 0$$", "UNSUPPORTED"),
+    (NABLA + r"A constant $D$: $$p_i = \frac{e^{a_i + D}}{\sum_k e^{a_k + D}}$$", "TRUE"),
+    (
+        NABLA + r"$D = -\max(a_1, \dots, a_n)$: $$p_i = \frac{e^{a_i + D}}{\sum_k e^{a_k + D}}$$",
+        "TRUE",
+    ),
+]
+
+WHOLE = r"$$s(\mathbf z)_i = \frac{e^{z_i}}{\sum_k e^{z_k}}$$ "
+WHOLE_VECTORS = [
+    (
+        WHOLE + r"With $\mathbf c = (c, \dots, c)$, $$s(\mathbf z + \mathbf c)_j = "
+        r"\frac{e^{z_j + c}}{\sum_k e^{z_k + c}} = s(\mathbf z)_j$$",
+        "TRUE TRUE",
+    ),
+    (WHOLE + r"$$s(2 \mathbf z)_j = \frac{e^{z_j}}{\sum_k e^{z_k}}$$", "FALSE"),
+    (WHOLE + r"$$s(2 \mathbf z)_j = \frac{e^{2 z_j}}{\sum_k e^{2 z_k}}$$", "TRUE"),
+    (
+        WHOLE + r"$$\frac{\partial}{\partial q_k} s(\textbf{q}, i) = "
+        r"s(\textbf{q}, i) (\delta_{ik} - s(\textbf{q}, k))$$",
+        "TRUE",
+    ),
+    (
+        WHOLE + r"$$\frac{\partial}{\partial q_k} s(\mathbf q, i) = "
+        r"s(\mathbf q, k) (\delta_{ik} + s(\mathbf q, i))$$",
+        "FALSE",
+    ),
+]
+
+NEURONS = (
+    r"$$E = -\sum_j t_j \log o_j$$ $$o_j = \frac{e^{z_j}}{\sum_k e^{z_k}}$$ The input is "
+    r"$$z_j = \sum_i w_{ij} o_i + b$$ of the layer before. With $\sum_j t_j = 1$: "
+)
+LAYER_BEFORE = [
+    (NEURONS + r"$$\frac{\partial z_j}{\partial w_{ij}} = o_i$$", "TRUE-IF TRUE"),
+    (NEURONS + r"$$\frac{\partial z_j}{\partial w_{ij}} = o_j$$", "TRUE-IF UNBOUND"),
+    (NEURONS + r"$$\frac{\partial E}{\partial w_{pq}} = (o_q - t_q) o_p$$", "TRUE-IF TRUE-IF"),
+    (
+        NEURONS + r"$$\frac{\partial E}{\partial w_{ij}} = \frac{\partial E}{\partial o_j} "
+        r"\frac{\partial o_j}{\partial z_j} \frac{\partial z_j}{\partial w_{ij}}$$",
+        "TRUE-IF FALSE",
+    ),
+]
+
+BENT = [
+    (r"Since $r = \max(0, x)$, $$\frac{dr}{dx} = 1(x > 0)$$", "TRUE"),
+    (r"Since $r = \max(0, x)$, $$\frac{dr}{dx} = 1(x < 0)$$", "FALSE"),
+    (
+        r"$$a_i = \max(0, z_i)$$ $$\frac{\partial a_i}{\partial z_i} = \mathbb{1}[z_i > 0]$$"
+        r"$$\frac{\partial a_i}{\partial z_j} = \delta_{ij} \mathbf{1}_{z_i > 0}$$",
+        "TRUE TRUE",
+    ),
+]
+
+LABELLED = r"$$p_k = \frac{e^{f_k}}{\sum_j e^{f_j}}$$ $$L_i = -\log p_{y_i}$$ $$L = \sum_i L_i$$ "
+SAMPLES = [
+    (
+        LABELLED + r"For $k \ne y_i$: $$\frac{\partial L_i}{\partial f_k} = p_k$$ "
+        r"For $k = y_i$: $$\frac{\partial L_i}{\partial f_k} = p_k - 1$$",
+        "TRUE TRUE",
+    ),
+    (
+        LABELLED + r"For the other classes where $k \ne y_i$ the gradient is "
+        r"$$\frac{\partial L_i}{\partial f_k} = -p_k$$",
+        "FALSE",
+    ),
+]
+
+MATRICES = [
+    (
+        r"$$\begin{pmatrix} z_1 & \dots & z_K \end{pmatrix} \xrightarrow{\text{softmax}} "
+        r"\begin{pmatrix} e^{z_1} / S & \dots & e^{z_K} / S \end{pmatrix}$$",
+        "",
+    ),
+    (
+        r"$$B = softmax(W) = exp(W) \odot ((exp(W) \bold{1_n})^{-1} \bold{1_n^T})$$",
+        "TRUE",
+    ),
+    (
+        r"The shape of $y = (n \times (m + 1)) \times ((m + 1) \times 1) = (n \times 1)$.",
+        "",
+    ),
+    (r"$$y = a \times b = b \times a$$", "TRUE"),
+]
+
+OTHERWISE_DEFINED = [
+    (
+        r"$$E = -\sum_i c_i \log p_i$$ Some sources define the function as "
+        r"$E = -\sum_i c_i \log p_i + \sum_i (1 - c_i) \log(1 - p_i)$.",
+        "",
+    ),
+    (r"$$E = \sum_i c_i$$ We note that $E = \sum_i 2 c_i$.", "FALSE"),
+]
+
+ENTROPIES = r"$$H = -\sum_i q_i \log q_i$$ $$C = -\sum_i p_i \log q_i$$ With $\sum_i p_i = 1$, "
+OF_ANOTHER = [
+    (ENTROPIES + r"$$\sum_i p_i \log p_i - \sum_i p_i \log q_i = C - H(p)$$", "TRUE-IF TRUE"),
+    (
+        r"$$S_j = \frac{e^{a_j}}{\sum_k e^{a_k}}$$ With $g(W) = W \mathbf x$ let "
+        r"$$P_i = S_i(g(W))$$ "
+        r"$$\frac{\partial P_k}{\partial W_{ij}} = P_k (\delta_{ki} - P_i) x_j$$ "
+        r"$$\frac{\partial P_k}{\partial W_{ij}} = P_k (\delta_{ki} - P_k) x_j$$",
+        "TRUE FALSE",
+    ),
+]
+
+FORMS = [
+    (
+        r"$\hat y_i = \sum_j w_j x_{ij} + b$, $E = \sum_i (\hat y_i - y_i)^2$. In matrix form "
+        r"$E = \|X w - y\|^2$.",
+        "OPAQUE",
+    ),
+    (
+        r"$$p_k = \frac{e^{f_k}}{\sum_j e^{f_j}}$$ True class $y$: $$L = -\log p_y$$"
+        r"Case 1: $k = y$. $$\frac{\partial L}{\partial f_y} = p_y - 1$$ Case 2: $k \ne y$. "
+        r"$$\frac{\partial p_y}{\partial f_k} = -p_y p_k$$"
+        "\n\n"
+        r"so $\frac{\partial L}{\partial f_k} = p_k$.",
+        "TRUE TRUE TRUE-IF",
+    ),
+]
+
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        *OF_ANOTHER,
+        *FORMS,
+        *SAMPLES,
+        *MATRICES,
+        *OTHERWISE_DEFINED,
+        *ABBREVIATIONS,
+        *OPERATORS,
+        *WHOLE_VECTORS,
+        *LAYER_BEFORE,
+        *BENT,
         *FRACTIONS,
         *TWO_FAMILIES,
         *LET,

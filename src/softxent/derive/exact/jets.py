@@ -5,8 +5,9 @@ The coefficient of ε₁ε₂ is the mixed second derivative, and so on: one ε 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from math import gcd
 from typing import TypeAlias
 
 from softxent.derive.exact import elementary
@@ -127,6 +128,31 @@ def reciprocal(x: Real) -> Real:
 
 def _invert(x: Value) -> Value:
     return elementary.divide(Fraction(1), x)
+
+
+def linear(start: int, factors: Sequence[int], reals: Sequence[Real]) -> Real:
+    """Return start + the sum of these numbers, each times its factor; rationals as integers."""
+    tops: dict[int, int] = {0: start}
+    bottoms: dict[int, int] = {0: 1}
+    others: dict[int, Value] = {}
+    for factor, real in zip(factors, reals, strict=True):
+        for key, value in real.parts.items() if isinstance(real, Jet) else ((0, real),):
+            if not isinstance(value, Fraction):
+                term = value * Fraction(factor)
+                others[key] = others[key] + term if key in others else term
+                continue
+            top, bottom = value.numerator * factor, value.denominator
+            before = bottoms.get(key, 1)
+            if bottom == before:
+                tops[key] = tops.get(key, 0) + top
+                continue
+            common = gcd(bottom, before)
+            tops[key] = tops.get(key, 0) * (bottom // common) + top * (before // common)
+            bottoms[key] = before // common * bottom
+    parts: dict[int, Value] = {key: Fraction(top, bottoms.get(key, 1)) for key, top in tops.items()}
+    for key, value in others.items():
+        parts[key] = parts[key] + value if key in parts else value
+    return jet(parts)
 
 
 def divide(above: Real, below: Real) -> Real:

@@ -42,6 +42,7 @@ class Machine:
         """Whether there is a value only because a number happens to be whole: no sign of truth."""
         self.memory: dict[tuple[object, ...], Real] = {}
         self._open: set[tuple[object, ...]] = set()
+        self._known_forms: dict[tuple[str, tuple[int, ...]], list[tuple[int, list[int]]]] = {}
         self._steps = 0
         self._values = point.values if not places else point.rounded(places)
 
@@ -152,22 +153,32 @@ class Machine:
                 inside = tuple(seed for seed in seeds if seed[1] in self.program.reach(of))
                 arguments.append(self.element(of, element, inside))
                 keys.append((of, kept))
-        own = () if quantity.elementwise else places
-        u, v, w = (self._form(name, own, number, keys, arguments) for number in range(3))
+        u, v, w = (
+            jets.linear(start, factors, arguments)
+            for start, factors in self._forms(name, quantity, places, keys)
+        )
         return u + u * v + u * v * w
 
-    def _form(
+    def _forms(
         self,
         name: str,
-        own: tuple[int, ...],
-        number: int,
+        quantity: Unknown,
+        places: tuple[int, ...],
         keys: list[tuple[object, ...]],
-        arguments: list[Real],
-    ) -> Real:
-        total: Real = self.point.coefficient(name, own, number, ())
-        for key, argument in zip(keys, arguments, strict=True):
-            total = total + argument * self.point.coefficient(name, own, number, key)
-        return total
+    ) -> list[tuple[int, list[int]]]:
+        """Return the three linear forms of an element: a constant, and a factor for each."""
+        found = self._known_forms.get((name, places))
+        if found is None:
+            own = () if quantity.elementwise else places
+            found = [
+                (
+                    self.point.coefficient(name, own, number, ()),
+                    [self.point.coefficient(name, own, number, key) for key in keys],
+                )
+                for number in range(3)
+            ]
+            self._known_forms[name, places] = found
+        return found
 
     def decided(self, left: Real, right: Real) -> tuple[int, bool]:
         """Return (sign of left - right, whether that is exact)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from hashlib import blake2b
 from itertools import product
 from typing import NamedTuple, TypeAlias
 
@@ -63,7 +64,7 @@ class Point:
         self.exponentials: dict[str, dict[Places, Fraction]] = {}
         """Of the quantities that were drawn by their exponentials."""
         self._seed = seed
-        self._coefficients: dict[tuple[object, ...], Fraction] = {}
+        self._coefficients: dict[tuple[object, ...], int] = {}
 
     def elements(self, sets: Sequence[str], program: Program) -> list[Places]:
         """Return the indices of all elements over these sets."""
@@ -75,19 +76,21 @@ class Point:
             ranges.append(range(first, first + self.sizes[set]))
         return list(product(*ranges))
 
-    def coefficient(self, name: str, own: Places, number: int, key: tuple[object, ...]) -> Fraction:
+    def coefficient(self, name: str, own: Places, number: int, key: tuple[object, ...]) -> int:
         """Return a coefficient of an unknown function: the same whenever it is asked for."""
         full = (name, own, number, key)
         found = self._coefficients.get(full)
         if found is None:
-            draw = random.Random(f"{self._seed}/{full}")
+            drawn = blake2b(f"{self._seed}/{full}".encode(), digest_size=8).digest()
+            bits = int.from_bytes(drawn, "big")
             most = 50 if self.style.name in ("small", "large", "fine") else 3
-            found = Fraction(draw.choice((1, -1)) * draw.randint(1, most))
+            value = 1 + (bits >> 1) % most
+            found = -value if bits & 1 else value
             self._coefficients[full] = found
         return found
 
     @property
-    def coefficients(self) -> Mapping[tuple[object, ...], Fraction]:
+    def coefficients(self) -> Mapping[tuple[object, ...], int]:
         """Return the coefficients that have been asked for."""
         return self._coefficients
 

@@ -33,7 +33,9 @@ _LET = re.compile(
 """Right before a formula: it says what its left side is, from here on."""
 
 _FOLLOWS = re.compile(
-    r"\b(since|because|so that|then|hence|therefore|thus|we have|we get|it follows)\b[^.]*$", re.I
+    r"\b(since|because|so that|then|hence|therefore|thus|we have|we get|it follows|to get|"
+    r"to obtain|becomes|this gives|in other words|equivalently|can be (?:re)?written)\b[^.]*$",
+    re.I,
 )
 
 
@@ -46,6 +48,10 @@ class Definitions:
         self.clock = clock
         self.changes: list[int] = []
         """The statements that gave something another meaning."""
+        self.unread: dict[str, int] = {}
+        """What got another meaning that was not understood, and the last statement that gave it."""
+        self.ended: set[int] = set()
+        """Those of them that put an end to the meaning before: a loss with one more term."""
 
     def anew(self, statement: Statement) -> bool:
         """Let a statement define its left side anew, from here on."""
@@ -65,6 +71,16 @@ class Definitions:
             rest = replace(statement, sides=statement.sides[1:], signs=statement.signs[1:])
             define.define(self.book, rest, again=True)
             self._enter()
+
+    def alias(self, statement: Statement, at: int) -> bool:
+        r"""Let a step define the unseen symbol on its right: `x_j \to x_j - m = x'_j`."""
+        if not at or not define._unseen(self.book, statement, at + 1):
+            return False
+        sides, signs = statement.sides[at : at + 2][::-1], statement.signs[at : at + 1]
+        if define.define(self.book, replace(statement, sides=sides, signs=signs)) != "definition":
+            return False
+        self._enter()
+        return True
 
     def mend(self, statement: Statement, letters: tuple[str, str]) -> bool:
         """Go on with a definition whose right side has one letter for another; as it is meant."""
@@ -128,6 +144,32 @@ class Definitions:
                 return name
         return None
 
+    def lost(self, statement: Statement, trees: tuple[Expr, Expr]) -> str | None:
+        """Return a name in a step whose last meaning was not understood."""
+        for node in (one for tree in trees for one in tree.walk() if self.unread):
+            if isinstance(node, Symbol):
+                name, indices = self.book.letters.split(node)
+                last = self.unread.get(name, statement.number)
+                arity = self.book.rank(name, len(indices))
+                found = self.book.definition(name, arity, statement.number)
+                if last < statement.number and (found is None or found.number < last):
+                    return name
+        return None
+
+    def ends(self, statement: Statement, found: Definition) -> bool:
+        """Whether a definition is of the last element only, and a step goes on from it by itself.
+
+        `G_T = r_T`, `G_t = r_t + G_{t+1}`.
+        """
+        head = bare(statement.sides[0].tree)
+        if not isinstance(head, Symbol) or not any(one.isupper() for one in found.letters):
+            return False
+        own = self.book.letters.split(head)[0]
+        return any(
+            isinstance(node, Symbol) and node != head and self.book.letters.split(node)[0] == own
+            for node in statement.sides[1].tree.walk()
+        )
+
     def resting(
         self, statement: Statement, trees: tuple[Expr, Expr], wrong: set[int]
     ) -> Statement | None:
@@ -180,7 +222,7 @@ class Definitions:
         found = self.known(statement) if at == 0 else None
         if found is None:
             return False
-        return _skeleton(found.body) == _skeleton(statement.sides[1].tree)
+        return skeleton(found.body) == skeleton(statement.sides[1].tree)
 
     def strays(self, head: Expr, body: Expr, claim: Claim) -> list[str]:
         """Return the letters of a definition that are an oversight.
@@ -192,6 +234,8 @@ class Definitions:
         extra = [
             name for name, side in claim.one_sided.items() if side == "right" and name not in named
         ]
+        index = {one for one in self.book.letters.bound if not one.startswith("\\")}
+        extra = [name for name in extra if name in index or not _put_in(name, body)]
         bound = tied(claim)
         if lost and extra:
             return [name for name in (*extra, *lost) if name not in bound]
@@ -297,11 +341,19 @@ def _renamed(tree: Expr, letters: tuple[str, str]) -> Expr:
     return renamed
 
 
+def _put_in(letter: str, tree: Expr) -> bool:
+    r"""Whether a letter stands in brackets behind names only, as what they are of: `R(\tau)`."""
+    inside = [one for node in tree.walk() if isinstance(node, Applied) for one in node.arguments]
+    whole = sum(isinstance(one, Symbol) and base_name(one) == letter for one in map(bare, inside))
+    every = sum(isinstance(one, Symbol) and base_name(one) == letter for one in tree.walk())
+    return bool(whole) and whole == every
+
+
 def _number(found: Definition | Function) -> int:
     return found.number
 
 
-def _skeleton(tree: Expr) -> list[str]:
+def skeleton(tree: Expr) -> list[str]:
     """Return what a formula is made of, whatever its letters and brackets."""
     out = []
     for node in tree.walk():

@@ -118,8 +118,10 @@ class Chains:
             for node in side.tree.walk():
                 if isinstance(node, Symbol) and not is_bold(node):
                     name, indices = book.letters.split(node)
+                    matrix = book.letters.bold and node.name.isupper()  # W beside a bold x
                     if not indices and book.rank(name, 0) and name not in book.letters.bold:
-                        return True
+                        if not matrix:
+                            return True
         return False
 
     def _carry(

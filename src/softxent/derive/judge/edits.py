@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
+from itertools import pairwise
 
 from softxent.derive.trees import (
     Applied,
@@ -24,8 +25,9 @@ from softxent.derive.trees import (
     Relation,
     Sum,
     Symbol,
+    Transpose,
 )
-from softxent.derive.understand.letters import base_name
+from softxent.derive.understand.letters import base_name, is_bold
 
 Local = Callable[[Expr], Iterator[Expr]]
 
@@ -87,6 +89,7 @@ def _locals(pool: Pool) -> list[Local]:
     return [
         lambda tree: _argument(tree, pool),
         lambda tree: _sum_over(tree, pool),
+        lambda tree: _chain_rule(tree, pool),
         _drop_big,
         lambda tree: _letter(tree, pool),
         _flip,
@@ -97,6 +100,7 @@ def _locals(pool: Pool) -> list[Local]:
         _power,
         lambda tree: _insert(tree, pool, inside=False),
         lambda tree: _symbol(tree, pool),
+        _transpose,
         _invert,
         lambda tree: _scale(tree, pool),
         _number,
@@ -124,6 +128,37 @@ def _sum_over(tree: Expr, pool: Pool) -> Iterator[Expr]:
             if isinstance(tree, Negative):
                 continue
             yield Big("sum", Over((symbol,)), of, span=tree.span)
+
+
+def _chain_rule(tree: Expr, pool: Pool) -> Iterator[Expr]:
+    r"""`\frac{∂C}{∂y_j} \frac{∂y_j}{∂z_j}` -> the sum over k of it, with y_k."""
+    if not isinstance(tree, Product):
+        return
+    for first, second in pairwise(tree.factors):
+        if not isinstance(first, Derivative) or not isinstance(second, Derivative):
+            continue
+        middle = second.of
+        if first.by != (middle,) or not isinstance(middle, Symbol) or len(middle.subs) != 1:
+            continue
+        for letter in _fresh(tree, pool):
+            inner = replace(middle, subs=(letter,))
+            factors = tuple(
+                replace(one, by=(inner,))
+                if one is first
+                else replace(one, of=inner)
+                if one is second
+                else one
+                for one in tree.factors
+            )
+            yield Big("sum", Over((letter,)), replace(tree, factors=factors), span=tree.span)
+
+
+def _fresh(tree: Expr, pool: Pool) -> Iterator[Symbol]:
+    """Yield a letter for an index that the step does not use."""
+    used = {base_name(one) for one in tree.walk() if isinstance(one, Symbol)} | set(pool.letters)
+    letter = next((one for one in "kjimnlopqr" if one not in used), None)
+    if letter is not None:
+        yield Symbol(letter)
 
 
 def _drop_big(tree: Expr) -> Iterator[Expr]:
@@ -273,8 +308,19 @@ def _symbol(tree: Expr, pool: Pool) -> Iterator[Expr]:
 def _power(tree: Expr) -> Iterator[Expr]:
     if isinstance(tree, Power) and isinstance(tree.exponent, Number):
         yield tree.base
-    elif isinstance(tree, Symbol | Group | Applied | Call):
-        yield Power(tree, Number(Fraction(2)), span=tree.span)
+    elif isinstance(tree, Symbol | Group | Applied | Call | Big):
+        held = Group(tree) if isinstance(tree, Big) else tree
+        yield Power(held, Number(Fraction(2)), span=tree.span)
+
+
+def _transpose(tree: Expr) -> Iterator[Expr]:
+    if isinstance(tree, Transpose):
+        yield tree.of
+    elif isinstance(tree, Symbol) and not tree.subs and (tree.name.isupper() or is_bold(tree)):
+        yield Transpose(tree, span=tree.span)
+    elif isinstance(tree, Applied) and len(tree.arguments) == 1:
+        for head in _transpose(tree.head):
+            yield Product((head, Group(tree.arguments[0])), span=tree.span)
 
 
 def _invert(tree: Expr) -> Iterator[Expr]:

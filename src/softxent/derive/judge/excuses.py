@@ -1,4 +1,4 @@
-"""What looks false and is no false claim: a condition that is set, a value that was rounded."""
+"""What looks false and is no false claim: letters of no meaning, a value that was rounded."""
 
 from __future__ import annotations
 
@@ -26,20 +26,25 @@ from softxent.derive.exact import At, decide, evaluate
 from softxent.derive.exact.numbers import Poly, approximate
 from softxent.derive.exact.stops import Stop
 from softxent.derive.judge.mending import tied
-from softxent.derive.judge.outcome import Outcome
-from softxent.derive.trees import Applied, Derivative, Expr, Number, Product, Symbol
-from softxent.derive.understand.letters import bare, is_bold
+from softxent.derive.trees import (
+    Applied,
+    Expr,
+    Group,
+    Negative,
+    Number,
+    Power,
+    Product,
+    Quotient,
+    Sum,
+    Symbol,
+)
+from softxent.derive.understand.letters import bare
 from softxent.derive.understand.outline import Statement
 from softxent.derive.understand.quantities import elements_of, reached
 from softxent.derive.understand.reading import Claim
-from softxent.derive.verdicts import Verdict
 
-_SET = re.compile(
-    r"\b(set(?:ting|s)?|solv\w*|zero|vanish\w*|minim\w*|maxim\w*|optim\w*|stationary|critical|"
-    r"extrem\w*|boundary|hyperplane|constraint|condition|subject to|satisf\w*|root)\b",
-    re.I,
-)
 _FRACTIONS = frozenset(("\\alpha", "\\lambda", "\\epsilon", "\\varepsilon", "\\gamma", "\\beta"))
+_ARITHMETIC = (Group, Negative, Number, Power, Product, Quotient, Sum)
 _DECIMAL = re.compile(r"\d*\.(\d+)")
 
 
@@ -59,46 +64,6 @@ def each_alone(claim: Claim) -> tuple[str, Given] | None:
     return words, replace(claim.given, quantities=quantities)
 
 
-def condition(statement: Statement, trees: tuple[Expr, Expr], claim: Claim) -> Outcome | None:
-    """Look for an equation that is set and not claimed: \\theta^T x = 0, f'(x) = 0."""
-    if _eigen(bare(trees[0]), bare(trees[1])):
-        return Outcome(Verdict.OPAQUE, "condition", "Read as what an eigenvector has to meet.")
-    if len(statement.sides) != 2 or not isinstance(bare(trees[1]), Number):
-        return None
-    if not claim.given.quantities:
-        return None
-    left, right = bare(trees[0]), bare(trees[1])
-    told = bool(_SET.search(re.split(r"[.!?]\s", statement.cue)[-1]))
-    zero = isinstance(right, Number) and right.value == 0
-    if told or (zero and _slope_of_a_number(left)):
-        return Outcome(
-            Verdict.OPAQUE,
-            "condition",
-            "Read as a condition that is set, not as a claim: it holds for some values only.",
-        )
-    return None
-
-
-def _eigen(left: Expr, right: Expr) -> bool:
-    r"""Whether this is `A v = \lambda v`, with a bold v."""
-    if not (isinstance(left, Product) and isinstance(right, Product)):
-        return False
-    one, other = left.factors[-1], right.factors[-1]
-    if not isinstance(one, Symbol) or one != other or not is_bold(one):
-        return False
-    symbols = all(isinstance(factor, Symbol) for factor in (*left.factors, *right.factors))
-    return symbols and len(right.factors) == 2
-
-
-def _slope_of_a_number(tree: Expr) -> bool:
-    """Whether this is f'(x) or the derivative of what has no index: where it is 0, a minimum is."""
-    if isinstance(tree, Derivative) and tree.of is not None:
-        of = bare(tree.of)
-        return isinstance(of, Symbol) and not of.subs
-    head = tree.head if isinstance(tree, Applied) else tree
-    return isinstance(head, Symbol) and "prime" in head.accents
-
-
 def groundless(at: int, trees: tuple[Expr, Expr], claim: Claim) -> bool:
     """Whether a step speaks of letters only that nothing defines, and is no identity of theirs.
 
@@ -114,6 +79,16 @@ def groundless(at: int, trees: tuple[Expr, Expr], claim: Claim) -> bool:
         return True
     left, right = (set(elements_of(real)) for real in (claim.left, claim.right))
     return len(left ^ right) > 1 or not left & right
+
+
+def put_in(trees: tuple[Expr, Expr], claim: Claim) -> bool:
+    """Whether a name is set equal to what is computed from numbers only: v(s_1) = 0.5 (1 + 2)."""
+    name, value = bare(trees[0]), bare(trees[1])
+    if not isinstance(name, (Symbol, Applied)) or not claim.given.quantities:
+        return False
+    nodes = list(value.walk())
+    numbers = sum(isinstance(node, Number) for node in nodes)
+    return numbers > 2 and all(isinstance(node, _ARITHMETIC) for node in nodes)
 
 
 def unlinked(claim: Claim) -> tuple[str, str] | None:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from softxent.derive.core import Const, Defined
+from softxent.derive.core import Const
 from softxent.derive.exact import decide
 from softxent.derive.exact.deciding import Decision
 from softxent.derive.judge import assume, excuses, outputs
 from softxent.derive.judge.again import Definitions
+from softxent.derive.judge.another import alternative, another, extended, said_again, scaled
 from softxent.derive.judge.clock import Clock
+from softxent.derive.judge.conditions import Conditions
+from softxent.derive.judge.constants import constant
+from softxent.derive.judge.earlier import Earlier
 from softxent.derive.judge.hand import manners
 from softxent.derive.judge.mending import Mending, tied
 from softxent.derive.judge.outcome import Outcome, clean
 from softxent.derive.judge.shapes import ill_typed
 from softxent.derive.judge.unbound import class_named, unbound
 from softxent.derive.judge.undefined import Undefined
-from softxent.derive.trees import Big, Expr, Number, Opaque
+from softxent.derive.trees import Big, Expr, Number, Opaque, Symbol
+from softxent.derive.understand.book import Book, Definition
 from softxent.derive.understand.letters import bare, base_name
 from softxent.derive.understand.outline import Sign, Statement
 from softxent.derive.understand.reading import PROBLEMS, Claim, Reading
@@ -25,6 +30,7 @@ from softxent.derive.understand.values import Mismatch, NotDefined, Unreadable
 from softxent.derive.verdicts import Verdict, Witness
 
 Trees = tuple[Expr, Expr]
+_UNREAD = (Verdict.UNSUPPORTED, Verdict.OPAQUE)
 _IF = re.compile(r"\b(?:if|when|where|for)\s+(?:the\s+)?$", re.I)
 
 
@@ -38,15 +44,23 @@ class Steps:
         self.definitions = Definitions(reading, clock)
         self.mending = Mending(reading, clock, repair)
         self.undefined = Undefined(reading)
+        self.earlier = Earlier(reading, clock, self.definitions)
         self.mended: dict[tuple[int, int], Expr] = {}
-        self.conditions: set[int] = set()
-        """The statements that were read as conditions."""
+        self.conditions = Conditions(reading)
         self.spoiled: set[int] = set()
         """Definitions that are wrong and could not be mended."""
 
     # ------------------------------------------------------------------ one step
     def judge(self, statement: Statement, at: int) -> Outcome:
         """Return the verdict on the equality between two neighbouring sides."""
+        outcome = self._judged(statement, at)
+        if at == 0 and outcome.verdict in _UNREAD and outcome.rule not in ("condition", "time"):
+            found = self.definitions.known(statement)
+            if found is not None and another(self.reading, statement, found):
+                self.definitions.unread[found.name] = statement.number
+        return outcome
+
+    def _judged(self, statement: Statement, at: int) -> Outcome:
         sign = statement.signs[at]
         trees = self._trees(statement, at)
         role = self.book.roles.get(statement.number, "")
@@ -144,8 +158,10 @@ class Steps:
             return Outcome(
                 Verdict.TRUE, "step-rounded", "Equal to the digits that are written.", numeric=True
             )
-        if at == 0 and self.definitions.let(statement) and self._another(statement):
+        if at == 0 and self._told_anew(statement):
             return _new()
+        if self.definitions.alias(statement, at):
+            return Outcome(Verdict.DEFINITION, "definition", "Defines its right side.")
         found = self.assumed(statement, claim) or self._not_claimed(
             statement, at, trees, sign, claim, decision.witness
         )
@@ -156,12 +172,12 @@ class Steps:
             line = self.reading.document.line_column(wrong.signs[0].offset)[0]
             text = f"Rests on the definition in line {line}, which is wrong."
             return Outcome(Verdict.OPAQUE, "undefined", text)
-        later = self.definitions.later(statement, trees)
+        later = self.definitions.later(statement, trees) or self.definitions.lost(statement, trees)
         if later is not None:
             return Outcome(
                 Verdict.OPAQUE,
                 "undefined",
-                f"What {later} is here could not be read; it is defined anew further on.",
+                f"What {later} is here could not be read; it is defined anew elsewhere.",
             )
         free = [
             name for name in claim.one_sided if name not in tied(claim) and not _runs(trees, name)
@@ -177,6 +193,8 @@ class Steps:
                 "undefined",
                 f"{unsaid} depends on {free[0]} by its definition, and does not show it.",
             )
+        if not statement.display and _named(self.book, trees, free[0]):
+            return Outcome(Verdict.DEFINITION, "definition-instance", _DEFINES["instance"])
         outcome = unbound(self.reading, self.clock, statement, claim, free[0], decision.witness)
         if outcome.rule == "letter-unbound":
             self.mending.mend(statement, at, trees, sign, tuple(free), outcome)
@@ -211,6 +229,21 @@ class Steps:
             )
         return None
 
+    def _in_case(self, statement: Statement, claim: Claim) -> Outcome | None:
+        """Look for a case of two letters, or of two classes, in which a step is true."""
+        for words, compare in excuses.pairs(claim):
+            given = replace(claim.given, conditions=(*claim.given.conditions, compare))
+            if self._decide(replace(claim, given=given), 0.3).equal:
+                one = assume.Assumption(words, frozenset(), frozenset((words,)))
+                return assume.supposed(self.reading, statement, one)
+        for one, smaller in assume.two_classes(claim):
+            if self._decide(smaller, 0.3).equal:
+                return assume.supposed(self.reading, statement, one)
+        return None
+
+    def _supposed(self, statement: Statement, claim: Claim) -> Outcome | None:
+        return self.assumed(statement, claim) or self._in_case(statement, claim)
+
     def _not_claimed(
         self,
         statement: Statement,
@@ -221,18 +254,17 @@ class Steps:
         witness: Witness | None,
     ) -> Outcome | None:
         """Look for what makes a step that differs no false claim."""
-        for words, compare in excuses.pairs(claim):
-            given = replace(claim.given, conditions=(*claim.given.conditions, compare))
-            if self._decide(replace(claim, given=given), 0.3).equal:
-                one = assume.Assumption(words, frozenset(), frozenset((words,)))
-                return assume.supposed(self.reading, statement, one)
-        for one, smaller in assume.two_classes(claim):
-            if self._decide(smaller, 0.3).equal:
-                return assume.supposed(self.reading, statement, one)
+        found = self._in_case(statement, claim)
+        if found is not None:
+            return found
         for weaker in (excuses.fractions(claim), excuses.each_alone(claim)):
             if weaker is not None and self._decide(replace(claim, given=weaker[1]), 0.3).equal:
                 one = assume.Assumption(weaker[0], frozenset(), frozenset((weaker[0],)))
                 return assume.supposed(self.reading, statement, one)
+        if excuses.put_in(trees, claim):
+            return Outcome(
+                Verdict.OPAQUE, "unclear", "It is computed from the values of an example."
+            )
         if excuses.groundless(at, trees, claim):
             return Outcome(
                 Verdict.OPAQUE,
@@ -249,23 +281,13 @@ class Steps:
             )
         return (
             _unlinked(claim)
-            or self.undefined.find(statement, trees, claim)
-            or self._condition(statement, trees, claim)
+            or constant(self.reading, self.clock, trees, claim)
+            or self.conditions.find(statement, at, trees, claim)
             or self._again(statement, at, trees, sign, claim)
+            or self.earlier.find(statement, at, trees, sign, self._supposed)
+            or self.undefined.find(statement, trees, claim)
             or _doubted(claim)
         )
-
-    def _condition(self, statement: Statement, trees: Trees, claim: Claim) -> Outcome | None:
-        """Look for an equation that is set, or that follows from one that is."""
-        found = excuses.condition(statement, trees, claim)
-        if found is None and statement.number - 1 in self.conditions:
-            if not any(isinstance(one, Defined) for one in claim.given.quantities.values()):
-                found = Outcome(
-                    Verdict.OPAQUE, "condition", "Read as following from the condition before it."
-                )
-        if found is not None:
-            self.conditions.add(statement.number)
-        return found
 
     def _wide(self, statement: Statement, at: int, trees: Trees, sign: Sign) -> bool:
         """Whether the step is true where operators reach as far as they can."""
@@ -288,12 +310,16 @@ class Steps:
         one = self.definitions.single(statement, found, trees)
         if one is not None:
             return one
+        if scaled(statement, found):
+            text = "The same up to a factor, which does not move the minimum."
+            return Outcome(Verdict.OPAQUE, "unclear", text)
+        if self.definitions.ends(statement, found):
+            return Outcome(Verdict.DEFINITION, "definition-recursive", _DEFINES["update"])
+        if found.number > statement.number and isinstance(bare(trees[1]), Number):
+            return Outcome(Verdict.DEFINITION, "definition-instance", _DEFINES["instance"])
         if self.definitions.strays(*trees, claim):
             return None
-        if not self.definitions.apart(statement, found):
-            return None
-        opens = statement.opens or self.definitions.tabled(statement, found)
-        if not opens and self._false(statement, at, trees, sign, None).repair is not None:
+        if not self._other(statement, at, trees, sign, found):
             return None
         if not self.definitions.anew(statement):
             return Outcome(
@@ -303,9 +329,28 @@ class Steps:
             )
         return _new()
 
-    def _another(self, statement: Statement) -> bool:
-        """Whether a statement defines anew what has a definition before it."""
+    def _other(
+        self, statement: Statement, at: int, trees: Trees, sign: Sign, found: Definition
+    ) -> bool:
+        """Whether a step that contradicts a definition is another one, and no slip."""
+        if self.definitions.tabled(statement, found):
+            return True
+        if not self.definitions.apart(statement, found):
+            if self.book.plain or not another(self.reading, statement, found):
+                return False
+        elif said_again(statement, found):
+            return False
+        return statement.opens or self._false(statement, at, trees, sign, None).repair is None
+
+    def _told_anew(self, statement: Statement) -> bool:
+        """Whether a statement defines anew what has a definition before it, as its words say."""
         found = self.definitions.known(statement)
+        told = self.definitions.let(statement) or alternative(self.reading, statement, found)
+        if not told and found and not self.book.plain and extended(found, statement):
+            self.definitions.ended.add(statement.number)
+            told = True
+        if not told:
+            return False
         another = found is not None and found.number != statement.number
         return another and self.definitions.anew(statement)
 
@@ -373,6 +418,14 @@ def _correct(reading: Reading, letter: str) -> bool:
         and not _IF.search(text, max(0, one.offset - 20), one.offset)
         for one in reading.outline.facts
     )
+
+
+def _named(book: Book, trees: Trees, letter: str) -> bool:
+    r"""Whether a symbol equals another whose subscript is part of its name: n_y = \tau."""
+    left, right = (bare(tree) for tree in trees)
+    if not isinstance(left, Symbol) or not isinstance(right, Symbol):
+        return False
+    return not (left.subs and right.subs) and letter not in book.letters.bound
 
 
 def _runs(trees: Trees, letter: str) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from softxent.derive.core import Element, Partial, Unknown, everything
+from softxent.derive.core import Element, Free, Partial, Unknown, everything
 from softxent.derive.judge.outcome import Outcome
 from softxent.derive.trees import Applied, Derivative, Expr, Over, Sum, Symbol
 from softxent.derive.understand.functions import KNOWN
 from softxent.derive.understand.letters import bare, base_name
 from softxent.derive.understand.outline import Statement
-from softxent.derive.understand.quantities import reached
+from softxent.derive.understand.quantities import elements_of, reached
 from softxent.derive.understand.reading import Claim, Reading
 from softxent.derive.verdicts import Verdict
 
@@ -55,6 +55,12 @@ class Undefined:
                 Verdict.OPAQUE,
                 "undefined",
                 f"How {far[0]} depends on {far[1]} is never said.",
+            )
+        apart = _apart(claim)
+        if apart is not None:
+            left, right = (name.split("#")[0] for name in apart)
+            return Outcome(
+                Verdict.OPAQUE, "undefined", f"How {left} and {right} are related is never said."
             )
         stranger = self._stranger(statement, trees, claim)
         if stranger is not None:
@@ -199,6 +205,24 @@ class Undefined:
             if not self.book.defined(name, rank) and not self._on_both(trees, name):
                 out.append(name)
         return out
+
+
+def _apart(claim: Claim) -> tuple[str, str] | None:
+    """Look for two free quantities, each on one side only: p of the one, v of the other.
+
+    q - p = softmax(z) - softmax(v) then says what p is. A derivative says more than that.
+    """
+    if any(isinstance(one, Partial) for one in everything(claim.left, claim.right)):
+        return None
+    quantities = claim.given.quantities
+    free = []
+    for side in (claim.left, claim.right):
+        names = reached(elements_of(side), quantities)
+        free.append({name for name in names if isinstance(quantities.get(name), Free)})
+    left, right = sorted(free[0] - free[1]), sorted(free[1] - free[0])
+    if {name.split("#")[0] for name in left} & {name.split("#")[0] for name in right}:
+        return None  # p_i is p_{ni} of a single row
+    return (left[0], right[0]) if left and right else None
 
 
 def _derivatives(trees: tuple[Expr, Expr]) -> Iterator[tuple[Derivative, Symbol]]:

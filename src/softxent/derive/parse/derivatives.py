@@ -95,7 +95,7 @@ def _divided(r: Reader, upper: Expr, lower: Expr, span: Span) -> Expr:
 
 
 def partial(r: Reader, token: Token) -> Expr:
-    r"""Read `\partial` outside a fraction: `\partial_i f`, `\partial C / \partial z_i`."""
+    r"""Read `\partial` outside a fraction: `\partial_z^2 f`, `\partial C / \partial z_i`."""
     if r.sees("_"):
         r.take()
         start = r.at
@@ -103,6 +103,12 @@ def partial(r: Reader, token: Token) -> Expr:
         r.at = min(end, r.end)
         braces = start < r.end and r.tokens[start].kind == "{"
         by = indices(r, start + braces, r.at - braces)
+        if r.sees("^"):
+            r.take()
+            order = argument(r)
+            if len(by) != 1 or not (isinstance(order, Number) and order.value in (1, 2, 3, 4)):
+                return r.unsupported(token, "how often is not said")
+            by *= int(order.value)
         if not by or r.sees("_"):
             return r.unsupported(token, "by what is not said")
         of = scope(r)

@@ -156,6 +156,9 @@ class _Lexer(Macros):
         found = None if name in names.OLD_FONTS else self.argument(end)
         if found is not None:
             inner, start, behind = found
+            if name == "textbf" and len(inner) == 1 and inner.isalpha():
+                self.add("command", "mathbf", at, end)  # a vector, and no word
+                return end
             if name in names.TEXT:
                 self.text(inner, at, start, behind)
                 return behind

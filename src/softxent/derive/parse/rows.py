@@ -63,9 +63,13 @@ def _prepared(tokens: list[Token]) -> list[Token]:
                 while place < len(tokens) and tokens[place].kind != "close":
                     place += 1
                 place += 1
+            label = place
             place = _behind(close, place) if place < len(tokens) else place
             end = tokens[min(place, len(tokens)) - 1].end
-            found.append(Token("relation", _ARROWS[token.text], token.start, end))
+            # z -softmax-> p takes z to something else: neither equal to it nor its new value
+            done = any(t.kind in ("text", "word") for t in tokens[label:place])
+            relation = "implies" if done else _ARROWS[token.text]
+            found.append(Token("relation", relation, token.start, end))
             continue
         note = ""
         if token.kind == "command" and token.text in _NOTED and start + 1 < len(tokens):

@@ -16,6 +16,7 @@ from softxent.derive.trees import (
     Transpose,
 )
 from softxent.derive.understand import scalars
+from softxent.derive.understand.circles import Before
 from softxent.derive.understand.letters import (
     GREEK,
     Letters,
@@ -28,6 +29,7 @@ from softxent.derive.understand.sets import Sets
 from softxent.derive.understand.symbols import FUNCTION_LETTERS, is_bold
 from softxent.derive.understand.translate import Translator
 from softxent.derive.understand.values import Unreadable, Value, scalar
+from softxent.derive.understand.whole import composed, repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,9 @@ class Book:
         self.definitions: dict[tuple[str, int], list[Definition]] = {}
         self.functions: dict[str, list[Function]] = {}
         self.targets: set[str] = set()
-        self.operators: dict[str, Symbol] = {}
-        """Names such as D in `D_j S_i = \\partial S_i / \\partial a_j`, and by what they derive."""
+        self.operators = letters.operators
+        self.repeated = repeated(outline)
+        """Vectors such as \\mathbf c = (c, ..., c), and the letter that fills them."""
         self.roles: dict[int, str] = {}
         """What each statement is for its left side: "definition", "update", ... or ""."""
         self.partly: set[str] = set()
@@ -90,6 +93,10 @@ class Book:
         self.cores: dict[str, tuple[str, int]] = {}
         self.loose: set[tuple[str, int]] = set()
         """Quantities, and the statements that speak of them as if nothing defined them."""
+        self.composed = composed(outline)
+        """What is taken of something else, S_i(g(W)), and from which statement on."""
+        self.before: dict[str, Before] = {}
+        """Letters that mean the layer before in some places, and how to tell."""
         self.quantities = Quantities(self)
         self.final = False
         self.rows = bool(_ROWS.search(outline.prose))
@@ -139,7 +146,7 @@ class Book:
 
         bold: written as a vector or matrix, so that it is no number.
         """
-        if self.plain and not given and not bold:
+        if not given and not bold and (self.plain or name in self.repeated):
             return 0
         known = set(self.letters.arities.get(name, ()))
         known |= {arity for other, arity in self.definitions if other == name}
@@ -235,7 +242,10 @@ class Book:
             other = bare(other)
             if isinstance(other, Symbol):
                 before, after = self.letters.split(own)[0], self.letters.split(other)[0]
-                if before != after:
+                sizes = [
+                    self.rank(n, 0, is_bold(one)) for n, one in ((before, own), (after, other))
+                ]
+                if before != after and sizes[0] == sizes[1]:  # not the L(W) of L(p)
                     renames[before] = after
             else:
                 raise Unreadable(self.tex(other), "an argument that is no symbol", other.span)
@@ -255,7 +265,7 @@ class Book:
             raise Unreadable(name, "is not defined with so many indices", span)
         new = f"{name}({', '.join(renames.values())})"
         key = (new, found.arity)
-        if key not in self.definitions:
+        if key not in self.definitions or self.definitions[key][0].number != found.number:
             self.definitions[key] = [
                 replace(found, name=new, renames=tuple(renames.items()), number=found.number)
             ]
@@ -291,6 +301,8 @@ class Book:
             return True
         if tree.head in argument.walk():
             return True  # v (z - v r)
+        if plain and not self.letters.bare_uses.get(name):
+            return False  # L(\theta), where L never stands without a bracket
         if name in FUNCTION_LETTERS or is_word(tree.head.name):
             return False
         if tree.head.name in GREEK or name in self.letters.alone or self.known(name):
@@ -375,11 +387,14 @@ class Book:
         for statement in self.outline.statements:
             for side in statement.sides:
                 for node in side.tree.walk():
-                    if isinstance(node, Product) and any(_logs(f) for f in node.factors):
+                    logs = (
+                        [f for f in node.factors if _logs(f)] if isinstance(node, Product) else []
+                    )
+                    if isinstance(node, Product) and logs:
                         for factor in node.factors:
-                            self._target(bare(factor))
+                            self._target(bare(factor), logs)
 
-    def _target(self, factor: Expr) -> None:
+    def _target(self, factor: Expr, logs: list[Expr]) -> None:
         if isinstance(factor, Transpose):
             factor = factor.of
         if not isinstance(factor, Symbol):
@@ -387,7 +402,8 @@ class Book:
         name, indices = self.letters.split(factor)
         rank = self.rank(name, len(indices))
         if rank and not self.defined(name, rank):
-            if name not in self.letters.logged and name not in self.letters.exponents:
+            own = any(one == factor for log in logs for one in log.walk())  # p_i log p_i
+            if (own or name not in self.letters.logged) and name not in self.letters.exponents:
                 self.targets.add(name)
 
 

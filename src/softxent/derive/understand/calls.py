@@ -24,7 +24,7 @@ from softxent.derive.trees import (
     Symbol,
     Tuple,
 )
-from softxent.derive.understand import functions, special
+from softxent.derive.understand import functions, special, whole
 from softxent.derive.understand.symbols import bare, base_name, flat, is_bold, is_word
 from softxent.derive.understand.values import (
     ONE,
@@ -46,8 +46,10 @@ def factors(t: Translator, parts: tuple[Expr, ...]) -> list[Expr]:
     """Return the factors, with a function's name joined to what stands behind it."""
     out: list[Expr] = []
     for at, part in enumerate(parts[:-1]):
-        if isinstance(part, Symbol) and len(part.subs) == 1 and base_name(part) in t.book.operators:
-            variable = replace(t.book.operators[base_name(part)], subs=part.subs)
+        if isinstance(part, Symbol) and t.book.operators.letter(part):
+            raise Unreadable(t.book.tex(part), "an operator, by what it derives is not said")
+        variable = t.book.operators.variable(part) if isinstance(part, Symbol) else None
+        if variable is not None:
             rest = parts[at + 1 :]
             of = rest[0] if len(rest) == 1 else Product(rest)
             return [*parts[:at], Derivative(of, (variable,), span=part.span)]
@@ -104,6 +106,8 @@ def split(t: Translator, symbol: Symbol) -> tuple[str, tuple[Expr, ...]]:
         found = t.book.definition(name, len(indices), t.number)
         if found is not None and (found.arguments or found.kind == "family"):
             t.doubts.append(f"of what {name} is taken here is not said")
+    if indices and t.number > t.book.composed.get(name, t.number):
+        t.doubts.append(f"of what {name} is taken here is not said")
     return name, indices
 
 
@@ -173,6 +177,10 @@ def applied(t: Translator, tree: Applied) -> Value:
     if head.name == "J" and is_bold(head) and len(head.subs) == len(tree.arguments) == 1:
         t.doubts.append("how a Jacobian matrix is laid out is not said")
         return t.value(Derivative(tree.arguments[0], (head.subs[0],), span=tree.span))
+    tree = whole.at_index(t, tree) or tree
+    vector = whole.of_vector(t, tree) or whole.of_another(t, tree)
+    if vector is not None:
+        return vector
     split = product_of(t, tree)
     if split is not None:
         return t.value(split)

@@ -39,6 +39,7 @@ _FOR = re.compile(
     re.I,
 )
 _LOWERED = re.compile(r"_\s*(\{[^{}]*\}|\\?[A-Za-z]+)")
+_LABELS = re.compile(r"_\s*\{\s*(?:\w\s*,?\s*)?([A-Za-z])\s*_")
 
 
 class Cases:
@@ -49,13 +50,20 @@ class Cases:
         self._treated: set[tuple[str, frozenset[str]]] = set()
         self._mentioned: Condition | None = None
         self._indices = set("ijklmnopqrs")
+        self._labels: set[str] = set()
+        """Letters of labels, the y of p_{y_i}."""
         for tex in formulas:
+            self._labels.update(_LABELS.findall(tex))
             for lowered in _LOWERED.findall(tex):
                 self._indices.update(re.findall(r"\\?[A-Za-z]+", lowered))
 
     def condition(self, relation: Relation) -> Condition | None:
         """Return `j = k` between two index letters of the document as a condition."""
         condition = condition_of(relation)
+        if condition is not None and condition.relation == "eq":
+            label = condition.right
+            if isinstance(label, Symbol) and label.subs and label.name not in self._labels:
+                return None
         if condition is None or not all(
             name in self._indices or name.removeprefix("\\") in GREEK
             for name in condition.letters()
@@ -100,6 +108,10 @@ class Cases:
         self._conditions = ()
         self._treated = set()
         self._mentioned = None
+
+    def last(self) -> tuple[Condition, ...]:
+        """Return the condition of the case that was opened last."""
+        return self._conditions[-1:]
 
     def both(self) -> bool:
         """Whether both cases of what is open have been treated."""
@@ -178,6 +190,8 @@ def condition_of(relation: Relation) -> Condition | None:
         return Condition(kind, left, right)
     if kind == "neq" and _letter(left) and isinstance(right, Symbol):
         return Condition(kind, left, right)
+    if kind == "eq" and _letter(left) and isinstance(right, Symbol) and len(right.subs) == 1:
+        return Condition(kind, left, right) if _letter(right.subs[0]) else None
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from softxent.derive.trees import (
@@ -157,8 +158,18 @@ def for_few(remark: Remark) -> bool:
         isinstance(one.first, Symbol)
         and [link.relation for link in one.links] == ["="]
         and is_value(one.links[0].right)
-        for one in remark.formulas
+        for one in without_ranges(remark.formulas)
     )
+
+
+def without_ranges(formulas: tuple[Relation, ...]) -> list[Relation]:
+    r"""Return the formulas of a remark without the two parts of `i = 1, \dots, K`."""
+    out = list(formulas)
+    for one, other in pairwise(formulas):
+        begins = len(one.links) == 1 and isinstance(one.links[0].right, Number)
+        if begins and not other.links and isinstance(other.first, Symbol | Number):
+            out = [rest for rest in out if rest is not one and rest is not other]
+    return out
 
 
 def put_in(before: str, after: str = "") -> bool:

@@ -16,6 +16,22 @@ _OPENS = re.compile(
     re.I,
 )
 _CASE = re.compile(r"\b(?:case|cas|caso|fall|falle)\b[^.!?]{0,40}$", re.I)
+_CASE_BEHIND = re.compile(
+    r"(?:^|[.:;,!?]\s*|\b(?:and|now|then|first|we|us|to|we[’']ll|let[’']s)\s+)"
+    r"(?:now,?\s+|next,?\s+|first,?\s+|again\s+)*"
+    r"(?:in|for|(?:start|begin)(?:ing)? with|consider|take|do|compute|handle|treat|tackle|"
+    r"look(?:ing)? at|turn(?:ing)? to|(?:go|move|moving) on to|derive|calculate)\s+"
+    r"(?:only\s+)?the\s*$",
+    re.I,
+)
+_THOSE = re.compile(
+    r"(?:^|[.:;,!?]\s*|\b(?:and|but|while|now|then)\s+)(?:for|in) (?:the|all|any|every|each|an?)"
+    r"(?: (?:other|remaining|rest of the|incorrect|wrong|correct|true))? "
+    r"(?:rows?|class(?:es)?|columns?|entries|entry|elements?|terms?|outputs?|cases?|units?|neurons?|"
+    r"components?|scores?|logits?|weights?|indices|ones),?\s+"
+    r"(?:where|with|for which|such that)\s*$",
+    re.I,
+)
 _NUMBERED = re.compile(
     r"^[\s>*_•‣◦–\-]*(?:\(?(?:[0-9]{1,2}|[ivx]{1,3}|[a-z])[.):]\s*)?"
     r"(?:case\s*(?:[0-9]{1,2}|[ivx]{1,3}|[a-z])?\s*[.:)–\-]*)?[\s*_(:]*$",
@@ -47,7 +63,24 @@ _ANEW = re.compile(
     r"(?:^|[.\n]\s*)(?:(?:for )?example\b|another\b|alternativ|or\b|exercise\b|construct\b|"
     r"beispiel\b|exemple\b|ejemplo\b|instead\b|now (?:consider|take|let))|"
     r"(?:\*\*|__|</b>|</strong>|\\textbf\{[^}]*\})\s*[:：]\s*$|"
-    r"\b(?:another|different|second|other) (?:example|definition|loss|function|choice|version)\b",
+    r"\b(?:another|different|second|other) "
+    r"(?:example|definition|loss|function|choice|version|base)\b",
+    re.I,
+)
+_ALTERNATIVE = re.compile(
+    r"\b(?:alternativ\w*|(?:some|other|many|certain|several|different) (?:sources?|authors?|books?|"
+    r"texts?|textbooks|people|papers?|posts?|definitions?|conventions?)|"
+    r"(?:another|other|different|second|generali[sz]ed|general|common|modified) "
+    r"(?:\w+ )?(?:forms?|versions?|variants?|definitions?|conventions?|base|choice)|"
+    r"(?:also|sometimes|often|elsewhere) (?:be )?defined?|"
+    r"defined? (?:it )?(?:differently|otherwise)|"
+    r"(?:might|may|could|would) (?:also )?(?:be )?defined?|redefin\w+|instead of)\b|"
+    r"\bor\s*$",
+    re.I,
+)
+_ANOTHER = re.compile(
+    r"\b(?:another|different|alternative) (?:\w+ )?(?:base|definition|form|version|convention)s?\b|"
+    r"\binstead of\b",
     re.I,
 )
 _FOREIGN = re.compile(r"[\u0400-\u04ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -67,7 +100,8 @@ _ONE_HOT = re.compile(
 )
 _SUM_ONE = re.compile(
     r"\bsums?\s+(?:up\s+)?to\s+\$?(?:1|one|unity)\b|\bsum\s+(?:of|over)\b[^.]{0,60}\bis\s+\$?(?:1|one)\b|"
-    r"\badds?\s+up\s+to\s+\$?(?:1|one)\b|\bprobability distributions?\b|\bnormali[sz]ed\b",
+    r"\badds?\s+up\s+to\s+\$?(?:1|one)\b|\bprobability distributions?\b|"
+    r"\bdistributions?\s+\$|\bnormali[sz]ed\b",
     re.I,
 )
 _ABOUT_TARGET = re.compile(
@@ -81,7 +115,7 @@ _ABOUT_OUTPUT = re.compile(
 _FEW = re.compile(
     r"\b(?:only\s+|exactly\s+)?(?:(?P<two>two|2|\$2\$)|three|3|\$3\$)[\s-]+(?:\w+\s+)?"
     r"(?:class|classes|units|outputs|categories|neurons|labels|nodes|inputs|logits|scores|"
-    r"components|options|elements)\b|(?P<binary>\bbinary\b)|"
+    r"components|options|elements|outcomes|alternatives|events)\b|(?P<binary>\bbinary\b)|"
     r"\$\s*[A-Za-z]\s*=\s*(?:(?P<equal>2)|3)\s*\$",
     re.I,
 )
@@ -108,6 +142,13 @@ _SINGLE = re.compile(
 _REASON = re.compile(
     r"\b(since|because|as|given that|due to(?: the fact that)?|noting that|using)\b", re.I
 )
+_NAMED_AS = re.compile(
+    r"\b(?:(?:re)?defin\w+|(?:re)?writ\w+|express\w+|known|given|denot\w+|represent\w+|stat\w+|"
+    r"formulat\w+|referr\w+|read|computed?|calculated?|modell?ed|simplif\w+|introduc\w+|such|same|"
+    r"well)(?:\s+(?:the|this|that|our|an?|its|it|them|be|here|to)|\s+[\w-]+){0,4}\s+as\b",
+    re.I,
+)
+"""Here "as" is no reason: "we define the loss as"."""
 _DENOTE = (
     (
         re.compile(r"\b(?:denot\w+|writ\w+|abbreviat\w+|call\w*|defin\w+|introduc\w+)\s*$", re.I),
@@ -125,6 +166,17 @@ _DENOTE = (
         "first",
     ),
     (re.compile(r"\blet\s*$", re.I), re.compile(r"^\s*be\s*$", re.I), "first"),
+    (
+        re.compile(r"(?<!\bnot)\s*$", re.I),  # whatever stands before it
+        re.compile(
+            r"^\s*(?:here\s+|simply\s+|just\s+)*(?:stands?\s+for|abbreviates?|"
+            r"is\s+(?:just\s+)?(?:short|shorthand|an?\s+abbreviation|a\s+shortcut)\s+for)"
+            r"(?:\s+the\s+(?:sum|expression|quantity|term))?\s*$",
+            re.I,
+        ),
+        "first",
+    ),
+    (re.compile(r"\b(?:where|with|here)\s*$", re.I), re.compile(r"^\s*is\s*$", re.I), "first"),
     (
         re.compile(r"\b(?:writ\w+|use|us\w+)\s*$", re.I),
         re.compile(r"^\s*(?:instead of|for|to (?:denote|mean|represent))\s*$", re.I),
@@ -164,10 +216,14 @@ def opens_case(before: str, after: str, boxed: bool, first: bool) -> bool:
         len(starts) < 40 or bool(re.match(r"[A-Z]", starts[:1])) or boxed
     )
     lead = lead and not re.search(r"\b(?:1|one|0|zero)\b[^.]*\bif\s*$", sentence, re.I)
+    if _THOSE.search(sentence) and not re.search(r"\b(?:both|two|sum\w*)\b", sentence, re.I):
+        return True
     if re.search(r"\b(where|with)\s*$", sentence, re.I) and not starts.lower().startswith(
         ("where", "with")
     ):
         return False
+    if re.match(r"\s*case\b", after) and _CASE_BEHIND.search(sentence):
+        return True
     return lead or bool(_CASE.search(sentence)) or (boxed and bool(_LOOSE.search(sentence)))
 
 
@@ -188,9 +244,21 @@ def closes(text: str) -> str:
     return "weak" if _WEAK.search(text) else ""
 
 
-def begins_anew(text: str) -> bool:
-    """Whether what follows may use names for other things than what stands before."""
-    return bool(_ANEW.search(text))
+def begins_anew(text: str, starts: bool = True) -> bool:
+    """Whether what follows may use names for other things than what stands before.
+
+    starts: the text does not go on behind a formula in the middle of a sentence.
+    """
+    return bool(_ANEW.search(text if starts else f"$ {text}"))
+
+
+def alternative(text: str) -> bool:
+    """Whether the last sentence announces another definition beside the known one.
+
+    Or the one before it, where it says so plainly: "A different base can be used. This yields".
+    """
+    *before, last = _SENTENCE.split(text)
+    return bool(_ALTERNATIVE.search(last)) or any(map(_ANOTHER.search, before[-1:]))
 
 
 def sentences(text: str) -> list[tuple[int, str]]:
@@ -237,7 +305,7 @@ def about_targets(sentence: str) -> bool:
 
 def gives_reason(sentence: str) -> bool:
     """Whether what follows in a sentence is the reason for something."""
-    return bool(_REASON.search(_SENTENCE.split(sentence)[-1]))
+    return bool(_REASON.search(_NAMED_AS.sub(" ", _SENTENCE.split(sentence)[-1])))
 
 
 def begins_reason(text: str) -> bool:

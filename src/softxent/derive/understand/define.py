@@ -17,7 +17,7 @@ from softxent.derive.trees import (
     Product,
     Symbol,
 )
-from softxent.derive.understand import layers
+from softxent.derive.understand import circles, layers
 from softxent.derive.understand.bodies import (
     is_delta,
     mentions,
@@ -25,8 +25,16 @@ from softxent.derive.understand.bodies import (
 from softxent.derive.understand.book import Book
 from softxent.derive.understand.constants import FOR_VALUES
 from softxent.derive.understand.functions import KNOWN
-from softxent.derive.understand.heads import applied, operator, quantity, reversed_side, unwrapped
+from softxent.derive.understand.heads import (
+    applied,
+    operator,
+    quantity,
+    restated,
+    reversed_side,
+    unwrapped,
+)
 from softxent.derive.understand.letters import GREEK, Letters, bare, base_name
+from softxent.derive.understand.operators import Operators
 from softxent.derive.understand.outline import Outline, Statement
 from softxent.derive.understand.pins import pinned
 from softxent.derive.understand.sets import size_place
@@ -51,11 +59,13 @@ def read(outline: Outline, plain: bool = False) -> Book:
                     if not isinstance(other, Number) or other.value.denominator == 1:
                         compared.add(base_name(side))
     compared = {one for one in compared if len(one) == 1 or one.startswith("\\")}
-    letters = Letters([*trees, *outline.asides], {c for c in compared if not c.isupper()})
+    small = {one for one in compared if not one.isupper()}
+    letters = Letters([*trees, *outline.asides], small, Operators(outline))
     book = Book(outline, letters, plain)
     for statement in outline.statements:
         book.roles[statement.number] = define(book, statement)
     layers.carry(book)
+    book.before = circles.opened(book)
     book.find_targets()
     _counted(book)
     for fact in outline.facts:
@@ -70,7 +80,9 @@ def read(outline: Outline, plain: bool = False) -> Book:
 _CLASSES = re.compile(
     r"\$\s*(?P<one>[A-Z])\s*\$\s+(?:\w+\s+)?(?:classes|categories|outputs|words|tokens)\b|"
     r"\b(?:number|count) of (?:\w+ )?(?:classes|categories|outputs|words|tokens)\s*"
-    r"(?:is|,|\()?\s*\$\s*(?P<two>[A-Z])\s*\$",
+    r"(?:is|,|\()?\s*\$\s*(?P<two>[A-Z])\s*\$|"
+    r"\$\s*(?P<three>[A-Z])\s*\$,?\s*(?:is|are|being|denotes?|=)?\s*(?:the )?(?:total )?"
+    r"number of (?:\w+ )?(?:classes|categories|outputs|words|tokens)\b",
     re.I,
 )
 
@@ -78,7 +90,7 @@ _CLASSES = re.compile(
 def _counted(book: Book) -> None:
     """Let "there are V classes" give the classes of the targets their size."""
     for found in _CLASSES.finditer(book.outline.prose):
-        size = found["one"] or found["two"]
+        size = found["one"] or found["two"] or found["three"]
         if not size.isupper() or book.letters.arities.get(size) or book.defined(size, 0):
             continue
         for name in book.targets:
@@ -101,10 +113,13 @@ def define(book: Book, statement: Statement, again: bool = False) -> str:
         return ""  # L = log p, "where y = 1"
     head = unwrapped(statement.sides[0].tree)
     body = statement.sides[1].tree
-    if isinstance(body, Opaque) and len(statement.sides) > 2:
-        body = statement.sides[2].tree
-    if isinstance(body, Opaque):
-        return ""
+    if _is_opaque(body):  # E = -ln p(T | W) = -sum_n ...
+        equal = zip(statement.sides[2:], statement.signs[1:], strict=False)
+        later = [side.tree for side, sign in equal if sign.relation == "="]
+        readable = [tree for tree in later if not _is_opaque(tree)]
+        if not readable:
+            return ""
+        body = readable[0]
     if _unseen(book, statement, 1) or _same_name(head, bare(body), len(statement.sides)):
         body = _aliases(book, statement)  # l(x, y) = L = {l_1, ..., l_N}, S(x_i) = S_i = ...
     again = again or relation != "=" or announced(statement)
@@ -113,6 +128,13 @@ def define(book: Book, statement: Statement, again: bool = False) -> str:
     if role == "definition":
         _aliases(book, statement)
     return role
+
+
+def _is_opaque(tree: Expr) -> bool:
+    """Whether there is something in it, subscripts aside, that is no analysis."""
+    if isinstance(tree, Symbol):
+        return False  # eta^-
+    return isinstance(tree, Opaque) or any(_is_opaque(part) for part in tree.parts())
 
 
 def _arguments(book: Book, statement: Statement) -> None:
@@ -155,6 +177,8 @@ def _of_head(book: Book, statement: Statement, head: Expr, body: Expr, again: bo
     if isinstance(head, Call) and head.name == "exp" and isinstance(bare(head.of), Symbol):
         name, indices = book.letters.split(bare(head.of))  # type: ignore[arg-type]
         if not any(known == name for known, _ in book.definitions):
+            if restated(book, name, book.rank(name, len(indices)), body):
+                return ""
             if mentions(book, body, name, book.rank(name, len(indices))):
                 book.partly.add(name)  # e^{s^j} = e^{s^{j-1}} + e^{a_j}
                 return "update"

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from softxent.derive.core import Element, Index, Partial, Real
-from softxent.derive.trees import Applied, Derivative, Expr, Gradient, Power, Prime, Symbol
+from softxent.derive.core import Const, Element, Index, Partial, Real, Times
+from softxent.derive.trees import (
+    Applied,
+    Derivative,
+    Expr,
+    Gradient,
+    Number,
+    Power,
+    Prime,
+    Symbol,
+)
 from softxent.derive.understand.letters import base_name
-from softxent.derive.understand.values import Unreadable, Value
+from softxent.derive.understand.values import Unreadable, Value, divide, scalar
 
 if TYPE_CHECKING:
     from softxent.derive.understand.translate import Translator
@@ -45,6 +55,11 @@ def gradient(t: Translator, tree: Gradient) -> Value:
 
 def derived(t: Translator, value: Value, by: Expr) -> Value:
     """Return the derivative of a value by a quantity, an element or a vector of them."""
+    root = square_root(by)
+    if root is not None:
+        # dL/d(sigma^2) = dL/dsigma / (2 sigma)
+        twice = Times((Const(Fraction(2)), t.number_of(root)))
+        return divide(derived(t, value, root), scalar(twice), t.join)
     element = t.value(by)
     probe = element.at(tuple(Index(f"·{n}") for n in range(element.rank)))
     if not isinstance(probe, Element):
@@ -59,6 +74,13 @@ def derived(t: Translator, value: Value, by: Expr) -> Value:
         return Partial(value.at(indices[:rank]), variable)
 
     return Value(value.sets + element.sets, at)
+
+
+def square_root(by: Expr) -> Symbol | None:
+    r"""Return sigma where something is derived by sigma^2."""
+    if isinstance(by, Power) and by.exponent == Number(Fraction(2)) and isinstance(by.base, Symbol):
+        return by.base
+    return None
 
 
 def primed(t: Translator, tree: Prime) -> Value:

@@ -20,6 +20,7 @@ from softxent.derive.trees import (
     Symbol,
     Tuple,
 )
+from softxent.derive.understand.symbols import base_name
 from softxent.derive.understand.values import Unreadable
 
 LETTER = Symbol("·e")
@@ -34,9 +35,12 @@ class Vector(Node):
     of: Expr
 
 
-def sum_of(tree: Sum) -> Expr:
-    """Return the same sum with a big operator for the dots."""
-    terms = list(tree.terms)
+def sum_of(tree: Sum, running: frozenset[str] = frozenset()) -> Expr:
+    """Return the same sum with a big operator for the dots.
+
+    running: letters that run in sums, so that no list ends with them.
+    """
+    terms = _without_middle(tree.terms, running)
     while True:
         at = next((n for n, term in enumerate(terms) if _is_dots(term)), None)
         if at is None:
@@ -44,9 +48,9 @@ def sum_of(tree: Sum) -> Expr:
         terms = _folded(terms, at, "sum", tree)
 
 
-def product_of(tree: Product) -> Expr:
+def product_of(tree: Product, running: frozenset[str] = frozenset()) -> Expr:
     """Return the same product with a big operator for the dots."""
-    factors = list(tree.factors)
+    factors = _without_middle(tree.factors, running)
     while True:
         at = next((n for n, one in enumerate(factors) if isinstance(one, Ellipsis)), None)
         if at is None:
@@ -58,9 +62,10 @@ def vector_of(tree: Tuple | Matrix) -> Vector:
     """Return the vector that a list with dots stands for, or a matrix of one row or column."""
     if isinstance(tree, Matrix):
         column = all(len(row) == 1 for row in tree.rows)
-        items = tuple(row[0] for row in tree.rows) if column else tree.rows[0]
+        written = tuple(row[0] for row in tree.rows) if column else tree.rows[0]
     else:
-        items = tree.items
+        written = tree.items
+    items = _without_middle(written)
     at = next((n for n, item in enumerate(items) if isinstance(item, Ellipsis)), None)
     if at is None or at == 0 or at != len(items) - 2:
         raise Unreadable("(…)", "a list that is no vector we can read", tree.span)
@@ -69,6 +74,20 @@ def vector_of(tree: Tuple | Matrix) -> Vector:
         raise Unreadable("\\dots", "what the dots stand for is not clear", tree.span)
     of, _, upper = found
     return Vector(LETTER, upper, of, span=tree.span)
+
+
+def _without_middle(items: tuple[Expr, ...], running: frozenset[str] = frozenset()) -> list[Expr]:
+    r"""Drop the general term in the middle, `z_j` of `z_1, \dots, z_j, \dots, z_n`."""
+    for at in range(1, len(items) - 3):
+        first, middle, last = items[at - 1], items[at + 1], items[at + 3]
+        if not (_is_dots(items[at]) and _is_dots(items[at + 2])):
+            continue
+        ends, some = general(first, last), general(first, middle)
+        if ends is None or some is None or ends[:2] != some[:2]:
+            continue
+        if not (isinstance(ends[2], Symbol) and base_name(ends[2]) in running):
+            return [*items[: at + 1], *items[at + 3 :]]
+    return list(items)
 
 
 def _folded(terms: list[Expr], at: int, kind: str, tree: Expr) -> list[Expr]:

@@ -18,7 +18,7 @@ from softxent.derive.core import (
     Times,
     Total,
 )
-from softxent.derive.trees import Call, Expr, Number, Symbol, Tuple
+from softxent.derive.trees import Call, Ellipsis, Expr, Number, Symbol, Tuple
 from softxent.derive.understand.values import (
     ONE,
     ZERO,
@@ -142,7 +142,9 @@ def _of_vector(t: Translator, name: str, value: Value, tree: Expr) -> Value:
 
 
 def largest_of(t: Translator, kind: str, items: Tuple) -> Value:
-    """Return max(a, b) of two numbers, by their difference."""
+    """Return max(a, b) of two numbers, by their difference; max(a_1, ..., a_n) of a vector."""
+    if any(isinstance(item, Ellipsis) for item in items.items):
+        return named(t, kind, t.value(items), items)
     if len(items.items) != 2:
         raise Unreadable(kind, "of a list", items.span)
     first, second = (t.value(item) for item in items.items)

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from softxent.derive.trees import (
     Applied,
+    Big,
     Derivative,
     Expr,
     Group,
@@ -51,13 +52,7 @@ def operator(book: Book, head: Product, body: Derivative) -> str:
     r"""`D_j S_i = \frac{\partial S_i}{\partial a_j}` defines the operator D."""
     if len(head.factors) != 2 or len(body.by) != 1 or body.of != head.factors[1]:
         return ""
-    name, variable = head.factors[0], body.by[0]
-    if not isinstance(name, Symbol) or not isinstance(variable, Symbol):
-        return ""
-    if len(name.subs) != 1 or name.subs != variable.subs:
-        return ""
-    book.operators[base_name(name)] = variable
-    return "definition"
+    return "definition" if book.operators.derives(head.factors[0]) else ""
 
 
 def quantity(
@@ -82,8 +77,8 @@ def quantity(
             return ""
         lettered = any(isinstance(bare(sub), Symbol) for sub in indices)
         return "" if lettered and isinstance(bare(body), Number) else "instance"
-    if book.letters.bold.get(name) and listed(body):
-        return "instance"
+    if listed(body) and (book.letters.bold.get(name) or book.letters.arities.get(name)):
+        return "instance"  # p = (y, 1 - y), where p_i is what the text is about
     arity = len(indices)
     if not indices:
         arity = _vector_arity(book, name, body)
@@ -96,6 +91,8 @@ def quantity(
     to = statement.signs[0].relation == "to"
     if not to and solves(head, body):
         statement.doubt = statement.doubt or "its left side stands on the right as well"
+        return ""
+    if not to and restated(book, name, arity, body):
         return ""
     if to or mentions(book, body, name, arity):
         return "update" if again or not book.definitions.get((name, len(indices))) else ""
@@ -121,6 +118,32 @@ def quantity(
     found = Definition(name, names, body, statement.number, "quantity", arguments, arity)
     book.definitions.setdefault(key, []).append(found)
     return "definition"
+
+
+def restated(book: Book, name: str, arity: int, body: Expr) -> bool:
+    r"""Whether x only runs in a sum of the body, beside what is defined by x.
+
+    x_n = \log p_n + \log \sum_m e^{x_m} says something of p_n = e^{x_n} / \sum_m e^{x_m}.
+    """
+    if not mentions(book, body, name, arity):
+        return False
+    sums = [node for node in body.walk() if isinstance(node, Big)]
+    inside = sum(_count(book, node.of, name) for node in sums)
+    if _count(book, body, name) != inside:
+        return False
+    parts = {book.letters.split(node)[0] for node in body.walk() if isinstance(node, Symbol)}
+    return any(
+        mentions(book, found.body, name, arity)
+        for (known, _), several in book.definitions.items()
+        if known in parts
+        for found in several
+    )
+
+
+def _count(book: Book, body: Expr, name: str) -> int:
+    """How often a body names a quantity."""
+    symbols = [node for node in body.walk() if isinstance(node, Symbol)]
+    return sum(book.letters.split(node)[0] == name for node in symbols)
 
 
 def _renewed(head: Symbol, body: Expr) -> bool:
@@ -214,6 +237,9 @@ def applied(book: Book, statement: Statement, head: Applied, body: Expr, again: 
     own = [book.letters.split(symbol) for symbol in symbols]
     if len(symbols) == 1 and own[0][1] and others(book, body, symbols[0]):
         return _family(book, statement, name, symbols, body)
+    known = book.definitions.get((book.variant(name, len(symbols)), 0))
+    if known and not again and known[0].arguments == symbols:
+        return ""  # H(p, q) = H(p) + D(p, q), after H(p, q) = -sum_i p_i log q_i
     inside = all(any(node == symbol for node in body.walk()) for symbol in symbols)
     if inside and all(not others(book, body, symbol) for symbol in symbols):
         function = Function(name, symbols, body, statement.number)

@@ -9,6 +9,7 @@ from softxent.derive.trees import (
     Applied,
     Call,
     Derivative,
+    Ellipsis,
     Expr,
     Negative,
     Number,
@@ -20,6 +21,7 @@ from softxent.derive.trees import (
     Sum,
     Symbol,
 )
+from softxent.derive.understand.operators import Operators
 from softxent.derive.understand.shapes import Shapes
 from softxent.derive.understand.symbols import (
     GREEK,
@@ -42,7 +44,13 @@ __all__ = ["GREEK", "Letters", "bare", "base_name", "is_bold", "is_word", "lette
 class Letters:
     """How the letters of one document are used, gathered from all of its trees."""
 
-    def __init__(self, trees: Iterable[Expr], conditions: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        trees: Iterable[Expr],
+        conditions: Iterable[str],
+        operators: Operators,
+    ) -> None:
+        self.operators = operators
         self.bound: set[str] = set()
         self.sizes: set[str] = set()
         self.in_subscripts: set[str] = set()
@@ -131,6 +139,11 @@ class Letters:
             out |= above & below
         return frozenset(out)
 
+    @property
+    def counters(self) -> frozenset[str]:
+        """Letters that run in sums and are no size."""
+        return frozenset(self.bound - self.sizes)
+
     def counts(self, name: str) -> set[int]:
         """Return with how many arguments a name is called: P(x) and P(x, y)."""
         return {len(call.arguments) for call in self._calls if base_name(call.head) == name}
@@ -145,7 +158,7 @@ class Letters:
             for one in map(bare, call.arguments):
                 head = one.head if isinstance(one, Applied) else one  # the x(t) of f(x(t), y(t))
                 named = isinstance(head, Symbol) and (head is one or base_name(head) in variables)
-                composite = composite or not (named or isinstance(one, Number))
+                composite = composite or not (named or isinstance(one, Number | Ellipsis))
             if composite or "prime" in call.head.accents:
                 self.generic.add(base_name(call.head).rstrip("'"))
 
@@ -235,6 +248,8 @@ class Letters:
                 if node.relation == "in" and isinstance(node.lower, Symbol):
                     self.sizes.add(base_name(node.lower))
             elif isinstance(node, Symbol):
+                if self.operators.derives(node):
+                    continue
                 self.symbols.append(node)
                 name = base_name(node)
                 subs = flat(node.subs)
@@ -299,7 +314,7 @@ class Letters:
         of = _head(node.of)
         if of is not None:
             for by in node.by:
-                variable = _head(by)
+                variable = _head(by.base if isinstance(by, Power) else by)
                 if variable is not None:
                     self.derived.setdefault(base_name(of), []).append((of, variable))
 

@@ -59,6 +59,8 @@ class Statement:
     boxed: bool = False
     opens: bool = False
     """It stands first in its section: behind a heading, a list mark, "Example"."""
+    alternative: bool = False
+    """The words before it announce another definition beside the one that is known."""
     doubt: str = ""
     """Why it is no general claim, by the words before it."""
     sides: list[Side] = field(default_factory=list)

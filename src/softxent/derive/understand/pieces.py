@@ -100,6 +100,15 @@ def only(rows: tuple[Row, ...]) -> Expr | None:
     return rows[0].relations[0].first
 
 
+def is_other(row: Row, relation: Relation) -> bool:
+    r"""Whether an equation is the second of two: `f = x \text{ or } f = 2 x`."""
+    return relation is not row.relations[0] and any(
+        remark.text.strip(" ,.").lower() in ("or", "or else")
+        and remark.span[1] <= relation.span[0] <= remark.span[1] + 2
+        for remark in row.remarks
+    )
+
+
 def unsigned(tree: Expr) -> Expr:
     """Return what stands behind brackets and minus signs."""
     while isinstance(tree, Group | Negative):

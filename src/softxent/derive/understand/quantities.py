@@ -22,6 +22,7 @@ from softxent.derive.trees import Symbol
 from softxent.derive.understand import labels
 from softxent.derive.understand.sets import size_place
 from softxent.derive.understand.translate import Translator
+from softxent.derive.understand.values import NotDefined, Unreadable
 
 if TYPE_CHECKING:
     from softxent.derive.understand.book import Book, Definition
@@ -42,6 +43,8 @@ class Quantities:
     def __init__(self, book: Book) -> None:
         self.book = book
         self._built: dict[tuple[str, int, frozenset[str], int], Built] = {}
+        self.unread: set[str] = set()
+        """Quantities whose definitions could not be read: they are taken for free ones."""
 
     def forget(self, version: int) -> None:
         """Forget what was built with index sets that do not hold any more."""
@@ -87,9 +90,13 @@ class Quantities:
         key = (core, found.number if found else -1, single, self.book.sets.version)
         if self.book.final and key in self._built:
             return self._built[key]
-        built = (
-            self._free(core, name, arity) if found is None else self._defined(core, found, number)
-        )
+        built = None
+        if found is not None:
+            try:
+                built = self._defined(core, found, number)
+            except (Unreadable, NotDefined):
+                self.unread.add(core)
+        built = built or self._free(core, name, arity)
         if self.book.final:
             self._built[key] = built
         return built

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from softxent.derive.core import Compare, Free, Given, Index, Quantity, Real
+from softxent.derive.core import Compare, Free, Given, Index, Quantity, Real, Times
 from softxent.derive.document import Document
 from softxent.derive.trees import Expr, Over
 from softxent.derive.understand import define, labels, layers, supposing
 from softxent.derive.understand.book import Book
+from softxent.derive.understand.circles import letters_before
 from softxent.derive.understand.outline import Condition, Statement
+from softxent.derive.understand.quantities import reached
 from softxent.derive.understand.reach import letters_free
 from softxent.derive.understand.sets import size_place
 from softxent.derive.understand.shapes import unclear
@@ -160,6 +162,7 @@ class Reading:
             tag=str(at),
         )
         t.indexing = self.indexing(statement)
+        t.before = letters_before(self.book, statement)
         value = t.value(tree)
         if value.rank == 0:
             value.at(())
@@ -183,12 +186,15 @@ class Reading:
         bound = _bound(left.tree) | _bound(right.tree)
         first, second = self._elements(left.value, right.value, letters, bound)
         compared = [*left.conditions, *right.conditions]
+        weights, weighing, told = self._weights(conditions, letters)
+        first, second = (Times((*weights, one)) if weights else one for one in (first, second))
         labels.quantities(book)
         quantities, outer = book.quantities.given(
-            [*left.names, *right.names], statement.number, letters, single
+            [*left.names, *right.names, *weighing], statement.number, letters, single
         )
         compared += self._held(conditions, {**outer, **letters})
         one_sided = _one_sided(left.free, right.free)
+        one_sided = {letter: side for letter, side in one_sided.items() if letter not in told}
         sets = {letter: book.sets.name(place) for letter, place in {**outer, **letters}.items()}
         for size, _ in book.last.values():  # p_k is said of the classes before the last
             end = book.sets.name(size_place(size))
@@ -227,7 +233,12 @@ class Reading:
             if named and (several or not self.book.called(named)):
                 out.append(f"{named} of something is no function that the text defines")
         for core, quantity in quantities.items():
-            name = self.book.cores.get(core, (core, 0))[0]
+            name, arity = self.book.cores.get(core, (core, 0))
+            if core in self.book.quantities.unread:
+                found = self.book.definition(name, arity, statement.number)
+                if found is not None and found.number > statement.number:
+                    continue  # what it is given later is no matter here
+                out.append(f"the definition of {name} could not be read")
             if isinstance(quantity, Free) and quantity.sets and name not in self.book.targets:
                 by = {
                     base_name(variable) for _, variable in self.book.letters.derived.get(name, ())
@@ -237,6 +248,12 @@ class Reading:
         sides = (left.tree, right.tree)
         if any(supposing.intercept(tree) for tree in sides):
             out.append("it may be meant with x_0 = 1")
+        elif supposing.whole_form(statement.cue):
+            only = reached(left.names, quantities) ^ reached(right.names, quantities)
+            if any(name.split("#")[0] == "b" for name in only - {*left.names, *right.names}):
+                out.append("it may be meant with the bias among the weights")
+        for batch in filter(None, (supposing.of_batch(self.book, tree) for tree in sides)):
+            out.append(f"the text does not say what {batch} of a matrix is")
         alike = supposing.called_alike(sides)
         if alike and not self.book.known_by_text(alike):
             out.append(f"the text does not say what {alike} is")
@@ -249,7 +266,8 @@ class Reading:
             rows = isinstance(quantity, Free) and is_capital(name) and name.lower() in lowered
             if isinstance(quantity, Free) and layers.elsewhere(self.book, name):
                 out.append(f"the text does not say what {name} is, only what it is in other layers")
-            if rows and name in self.book.letters.bold:
+            whole = not self.book.letters.elements.get(name)  # no X_{ij} stands beside x_{ij}
+            if rows and (name in self.book.letters.bold or (whole and quantity.sets)):
                 out.append(f"the text does not say what {name} has to do with {name.lower()}")
         return [doubt for doubt in (*out, *left.doubts, *right.doubts) if doubt]
 
@@ -276,6 +294,31 @@ class Reading:
         at_left = tuple(indices) if left.rank else ()
         at_right = tuple(indices) if right.rank else ()
         return left.at(at_left), right.at(at_right)
+
+    def _weights(
+        self, conditions: tuple[Condition, ...], letters: dict[str, str]
+    ) -> tuple[list[Real], list[str], set[str]]:
+        r"""Return what is 1 in the open case and 0 elsewhere, where it is about a label: k = y_i.
+
+        And the quantities and the letters in it.
+        """
+        out: list[Real] = []
+        names: list[str] = []
+        told: set[str] = set()
+        for condition in conditions:
+            t = Translator(self.book, "weight", 0)
+            try:
+                weight = labels.compared(t, condition.relation, condition.left, condition.right)
+            except PROBLEMS:
+                continue
+            if weight is None or not set(t.free) <= set(letters):
+                continue
+            for letter, place in t.free.items():
+                self.book.sets.join(letters[letter], place)
+            out.append(weight)
+            names += t.quantities
+            told |= set(t.free)
+        return out, names, told
 
     def _held(self, conditions: tuple[Condition, ...], letters: dict[str, str]) -> list[Compare]:
         """Return the conditions of the open case whose letters are all free in the step."""

@@ -63,6 +63,8 @@ class Scope:
         self.quantities: dict[str, None] = {}
         self.parameters: list[tuple[Expr, Value]] = []
         self.renamed: dict[str, str] = {}
+        self.before: dict[str, tuple[str, frozenset[str]]] = {}
+        """Names that mean the layer before with some letters for their index."""
         self.choices = 0
         self.heads: set[str] = set()
         """Letters of the definition's own left side, among those that are bound."""

@@ -42,6 +42,10 @@ class Shapes:
         self.rank: dict[str, int] = {}
         self.linear = False
         nodes = [node for tree in trees for node in tree.walk()]
+        self._indices: set[str] = set()
+        for node in nodes:
+            if isinstance(node, Symbol):
+                self._indices |= {base_name(s) for s in node.subs if isinstance(s, Symbol)}
         for node in nodes:
             if isinstance(node, Transpose):
                 self.linear = True
@@ -69,7 +73,8 @@ class Shapes:
             inner = bare(inner.of) if isinstance(inner, Negative) else inner
             inner = bare(inner.above) if isinstance(inner, Quotient) else inner
             if isinstance(inner, Symbol) and len(node.arguments) == 1:
-                self._enter(inner, 2 if inner.name.isupper() else 1)
+                if base_name(inner) not in self._indices:  # the class b of o_b = softmax(b)
+                    self._enter(inner, 2 if inner.name.isupper() else 1)
 
     def _enter(self, symbol: Symbol, rank: int = 0) -> None:
         if not symbol.subs and not is_word(symbol.name):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from softxent.derive.core import Apply, Choose, Compare, Const, Plus, Real, Times
 from softxent.derive.trees import Cases, Expr, Number, Relation, Sum, Symbol
 from softxent.derive.understand import labels
+from softxent.derive.understand.sets import size_place
 from softxent.derive.understand.symbols import bare, base_name, is_bold
 from softxent.derive.understand.values import (
     ONE,
@@ -15,12 +16,15 @@ from softxent.derive.understand.values import (
     NotDefined,
     Unreadable,
     Value,
+    elementwise,
     negative,
     scalar,
 )
 
 if TYPE_CHECKING:
     from softxent.derive.understand.translate import Translator
+
+_LENGTHS = frozenset("n m N M K C d D".split())
 
 
 def symbol(t: Translator, tree: Symbol) -> Value | None:
@@ -37,14 +41,17 @@ def symbol(t: Translator, tree: Symbol) -> Value | None:
     doubled = any(accent in ("mathbb", "mathbf", "mathds") for accent in tree.accents)
     if tree.name in ("1", "I") and len(subs) == 1 and isinstance(subs[0], Relation):
         return iverson(t, subs[0])
-    if tree.name == "1" and not subs and doubled:
+    size = subs[0] if len(subs) == 1 else None
+    if tree.name == "1" and doubled and (not subs or _is_size(t, size)):
         place = t.binder("ones")
         t.book.sets.find(place)
+        if isinstance(size, Symbol) and t.book.size(base_name(size), t.number):
+            t.join(place, size_place(base_name(size)))
         return Value((place,), lambda _: ONE)
     name = base_name(tree)
     if tree.name == "e" and len(subs) == 1 and not tree.sups and is_bold(tree):
         return None if t.book.overridden("e", 1) else _unit(t, subs[0])
-    if tree.name == "I" and not t.book.known(name):
+    if tree.name == "I" and not t.book.known_by_text(name):
         if len(subs) == 2:
             return kronecker(t, subs[0], subs[1])
         if not subs and t.book.letters.linear:
@@ -55,6 +62,16 @@ def symbol(t: Translator, tree: Symbol) -> Value | None:
                 lambda i: Choose((((Compare("eq", i[0], i[1]),), ONE), ((), ZERO))),
             )
     return None
+
+
+def _is_size(t: Translator, sub: Expr | None) -> bool:
+    r"""Whether the n of `\mathbf{1}_n` says how long the vector is."""
+    if not isinstance(sub, Symbol) or sub != Symbol(sub.name):
+        return False
+    name = base_name(sub)
+    if name in t.bound or name in t.book.letters.bound or name in t.book.letters.compared:
+        return False
+    return name in _LENGTHS or bool(t.book.size(name, t.number))
 
 
 def _unit(t: Translator, sub: Expr) -> Value:
@@ -71,6 +88,12 @@ def iverson(t: Translator, condition: Relation) -> Value:
     weight = labels.weight(t, condition)
     if weight is not None:
         return scalar(weight)
+    ordered = all(link.relation in ("gt", "ge", "lt", "le") for link in condition.links)
+    if ordered and _is_real(t, condition):
+        sides = [condition.first, *(link.right for link in condition.links)]
+        values = [t.value(side) for side in sides if side is not None]
+        relations = [link.relation for link in condition.links]
+        return elementwise(values, t.join, lambda reals: _between(reals, relations))
     return scalar(Choose(((tuple(t.compare(condition)), ONE), ((), ZERO))))
 
 
@@ -128,12 +151,14 @@ def _is_real(t: Translator, condition: Relation) -> bool:
             continue
         if not isinstance(inner, Symbol | Sum):
             return True
+        ordered = any(link.relation not in ("=", "neq") for link in condition.links)
+        if ordered and isinstance(inner, Symbol) and (inner.subs or inner.sups):
+            return True  # the z_i of z_i > 0
         for node in inner.walk():
             if isinstance(node, Symbol) and not node.subs:
                 name = base_name(node)
                 index = name in t.bound or name in letters.bound or name in letters.in_subscripts
                 if not index and not t.book.size(name, t.number):
-                    ordered = any(link.relation not in ("=", "neq") for link in condition.links)
                     return ordered or name in letters.factors
     return False
 
@@ -162,7 +187,7 @@ def real_cases(t: Translator, tree: Cases) -> Value:
             links = condition.links
             if any(link.relation == "=" for link in links) and len(tree.rows) > 2:
                 continue
-            holds = _holds(t, condition, tree)
+            holds = _holds(t, condition)
         terms.append(Times((left, holds, t.number_of(value))))
         left = Times((left, Plus((ONE, negative(holds)))))
     return scalar(Plus(tuple(terms)))
@@ -173,18 +198,24 @@ def _rest(tree: Cases) -> bool:
     return len(tree.rows) == 2
 
 
-def _holds(t: Translator, condition: Relation, tree: Cases) -> Real:
+def _holds(t: Translator, condition: Relation) -> Real:
     """Return 1 where an inequality between numbers holds, 0 where it does not."""
+    if condition.first is None or any(
+        link.relation not in ("gt", "ge", "lt", "le") for link in condition.links
+    ):
+        raise Unreadable("cases", "conditions that we do not read", condition.span)
+    sides = (condition.first, *(link.right for link in condition.links))
+    reals = [t.number_of(side) for side in sides]
+    return _between(reals, [link.relation for link in condition.links])
+
+
+def _between(reals: list[Real], relations: list[str]) -> Real:
+    """Return 1 where numbers are ordered so, and 0 where not; between them lies a kink."""
     half = Const(Fraction(1, 2))
     factors: list[Real] = []
-    left = condition.first
-    for link in condition.links:
-        if left is None or link.relation not in ("gt", "ge", "lt", "le"):
-            raise Unreadable("cases", "conditions that we do not read", tree.span)
-        gap = Plus((t.number_of(left), negative(t.number_of(link.right))))
-        sign: Real = Apply("sign", gap)
-        if link.relation in ("lt", "le"):
+    for left, relation, right in zip(reals, relations, reals[1:], strict=False):
+        sign: Real = Apply("sign", Plus((left, negative(right))))
+        if relation in ("lt", "le"):
             sign = negative(sign)
         factors.append(Times((half, Plus((ONE, sign)))))
-        left = link.right
     return Times(tuple(factors))

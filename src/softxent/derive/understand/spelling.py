@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import fields, replace
+from fractions import Fraction
 
 from softxent.derive.trees import (
     Applied,
     Derivative,
+    Ellipsis,
     Expr,
     Group,
     Negative,
@@ -29,6 +31,7 @@ from softxent.derive.trees import (
     Transpose,
     Tuple,
 )
+from softxent.derive.understand.ellipsis import LETTER, general, put
 from softxent.derive.understand.symbols import bare, base_name, is_word
 
 _LAYERS = re.compile(r"\blayers?\b|层|層|couche|Schicht|слой|слоя|capa\b", re.I)
@@ -56,7 +59,11 @@ class Spelling:
         """Whether e is a letter: the error of a sample, e^{(i)}."""
         self._changes = _changes(nodes)
         """What stands behind a Delta: Delta w is one name."""
-        self.plain = not (self._marks or self._words or self._error or self._changes or self._turns)
+        self._lists = any(isinstance(node, Applied) and _of_all(node) for node in nodes)
+        """Whether something is called with a list that has dots: E(w_1, ..., w_K)."""
+        self.plain = not (
+            self._marks or self._words or self._error or self._changes or self._turns or self._lists
+        )
 
     def of(self, row: Row) -> Row:
         """Return a row as this document means it."""
@@ -72,6 +79,8 @@ class Spelling:
         return replace(remark, formulas=tuple(self._mended(one) for one in remark.formulas))  # type: ignore[misc]
 
     def _mended(self, tree: Expr) -> Expr:
+        if isinstance(tree, Relation) and _names_arguments(tree):
+            return tree
         changes: dict[str, object] = {}
         for part in fields(tree):
             value = getattr(tree, part.name)
@@ -89,6 +98,8 @@ class Spelling:
             tree = replace(tree, **changes)  # type: ignore[arg-type]
         if isinstance(tree, Power):
             return self._raised(tree)
+        if isinstance(tree, Applied) and _of_all(tree):
+            return replace(tree.head, span=tree.span)
         return self._joined(tree) if isinstance(tree, Product) else tree
 
     def _item(self, item: object) -> object:
@@ -181,6 +192,24 @@ def _changes(nodes: list[Expr]) -> bool:
                 head = other.head if isinstance(other, Applied) else other
                 behind += one == Symbol("Delta") and isinstance(head, Symbol)
     return 0 < deltas == behind
+
+
+def _names_arguments(tree: Relation) -> bool:
+    """Whether it says what something is a function of: C = C(a_1, ..., a_n)."""
+    sides = [tree.first, *(link.right for link in tree.links)]
+    return any(isinstance(one, Applied) and _of_all(one) and one.head in sides for one in sides)
+
+
+def _of_all(tree: Applied) -> bool:
+    r"""Whether something is called with `w_1, \dots, w_K`: E(w_1, ..., w_K) is E."""
+    given = tree.arguments
+    if len(given) < 3 or not isinstance(given[-2], Ellipsis) or is_word(tree.head.name):
+        return False
+    found = general(given[0], given[-1])
+    if found is None or not (isinstance(found[0], Symbol) and found[0].subs == (LETTER,)):
+        return False
+    one, first, _ = found
+    return all(put(one, Number(Fraction(first + n))) == given[n] for n in range(len(given) - 2))
 
 
 def _relations(row: Row) -> list[Relation]:

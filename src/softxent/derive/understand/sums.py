@@ -78,6 +78,8 @@ def big(t: Translator, tree: Big) -> Value:
             t.join(place, bounds.place)
         elif _endless(tree, over, name):
             t.join(place, f"endless/{name}")
+        if _counts_elsewhere(t, name):
+            t.join(place, f"endless/{name}")
         core = t.fresh() if (t.parameters or name == "·e") else name
         if bounds.size in t.single and bounds.size is not None:
             core = "·one"
@@ -136,8 +138,22 @@ def _carried(t: Translator, tree: Big, value: Value, names: list[str]) -> None:
 
 def _endless(tree: Big, over: Over, name: str) -> bool:
     r"""Whether nothing tells how far a letter runs: `\sum_m T_i`. It is as far everywhere, then."""
-    used = any(isinstance(node, Symbol) and base_name(node) == name for node in tree.of.walk())
-    return not used and over.upper is None and over.lower is None
+    return not _used(tree, name) and over.upper is None and over.lower is None
+
+
+def _counts_elsewhere(t: Translator, name: str) -> bool:
+    r"""Whether a letter only counts in this step: \sum_i y_i + \sum_{i=1}^K 1/K is about K y's."""
+    return any(
+        node.name == "sum" and not _used(node, name)
+        for statement in t.book.outline.statements[t.number : t.number + 1]  # none of a repair's
+        for side in statement.sides
+        for node in side.tree.walk()
+        if isinstance(node, Big) and any(base_name(one) == name for one in node.over.index)
+    )
+
+
+def _used(tree: Big, name: str) -> bool:
+    return any(isinstance(node, Symbol) and base_name(node) == name for node in tree.of.walk())
 
 
 def sized(t: Translator, factors: tuple[Expr, ...]) -> tuple[Expr, ...]:

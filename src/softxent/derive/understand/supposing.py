@@ -179,16 +179,31 @@ def _constant(tree: Expr) -> bool:
 _SHAPES = re.compile(r"\(.*\\times.*\)\s*\\times\s*\(.*\\times.*\)", re.S)
 
 
-def is_dimension(relation: Relation, tex: str) -> bool:
+_WHOLE_FORM = re.compile(
+    r"\b(?:matrix|matrices|vector(?:i[sz]ed)?)[ -](?:form|notation|version|way)\b|\bvectori[sz]\w+",
+    re.I,
+)
+_SHAPE_OF = re.compile(r"\b(?:shapes?|dimensions?|dimensionality|sizes?)(?: of)?:?\s*$", re.I)
+
+
+def is_dimension(relation: Relation, tex: str, before: str = "") -> bool:
     r"""Whether it only tells shapes: (1 \times n) \times (n \times 1) = 1 \times 1."""
     start, end = relation.span
     sides = re.split(r"=|\\in\b|\\to\b|\\rightarrow\b", tex[start:end])
+    said = bool(_SHAPE_OF.search(before)) and len(sides) > 1
+    listed = len(sides) > 2 and any(_SHAPES.search(side) for side in sides[1:])
+    if (listed or said) and isinstance(relation.first, Symbol):
+        sides = sides[1:]  # the shape of $y = (n \times m) \times (m \times 1) = n \times 1$
     plain = re.compile(
         r"(?:\\times|×|\\cdot|\\mathbb\s*\{?\s*R\s*\}?|\\R\b|\\left|\\right|[\^{}()\[\]\s0-9A-Za-z+-])+"
     )
-    if len(sides) < 2 or not all(plain.fullmatch(side) for side in sides):
+    if len(sides) < 2 - said or not all(plain.fullmatch(side) for side in sides):
         return False
-    if re.search(r"[+-]", tex[start:end]) and not any(_SHAPES.search(side) for side in sides):
+    if (
+        not said
+        and re.search(r"[+-]", tex[start:end])
+        and not any(_SHAPES.search(side) for side in sides)
+    ):
         return False
     return all(re.search(r"\\times|×|\\mathbb|\\R\b", side) for side in sides)
 
@@ -248,6 +263,11 @@ def declared_class(relation: Relation, before: str, after: str) -> tuple[str, st
         return None
     near = _SENTENCE.split(before)[-1] + " " + after.split(".")[0]
     return (base_name(head), base_name(sub)) if _CLASS_NEAR.search(near) else None
+
+
+def whole_form(before: str) -> bool:
+    """Whether a formula is said to be the one before with vectors and matrices."""
+    return bool(_WHOLE_FORM.search(before))
 
 
 def intercept(tree: Expr) -> bool:
@@ -313,15 +333,37 @@ def called_alike(trees: tuple[Expr, Expr]) -> str:
     return ""
 
 
+def of_batch(book: Book, tree: Expr) -> str:
+    r"""Return the H of H(Y, S), rows of a batch, where the text has defined H(y, s)."""
+    for node in tree.walk():
+        if not isinstance(node, Applied) or node.head.subs:
+            continue
+        known = book.definitions.get((book.variant(base_name(node.head), len(node.arguments)), 0))
+        if not known or len(known[0].arguments) != len(node.arguments):
+            continue
+        for given, defined in zip(map(bare, node.arguments), known[0].arguments, strict=True):
+            if isinstance(given, Symbol) and given.name != defined.name == given.name.lower():
+                return base_name(node.head)
+    return ""
+
+
+_MANY = 5
+
+
 def numeric(tree: Expr) -> bool:
-    """Whether an expression is made of decimal numbers, as in an example: 0.5, (0.1, 0.9)."""
+    """Whether an expression is made of decimal numbers, as in an example: 0.5, (0.1, 0.9).
+
+    So many numbers, and nothing else, are an example, too: 1/2 log_2(2) + 1/4 log_2(4).
+    """
     tree = bare(tree)
     if isinstance(tree, Tuple):
         return any(numeric(one) for one in tree.items)
     nodes = list(tree.walk())
-    if any(isinstance(node, Symbol) and node.name not in ("e", "pi") for node in nodes):
+    known = ("e", "pi", "log", "ln", "exp")  # log_2(4) without a backslash, too
+    if any(isinstance(node, Symbol) and node.name not in known for node in nodes):
         return False
-    return any(isinstance(node, Number) and node.value.denominator > 1 for node in nodes)
+    numbers = [node for node in nodes if isinstance(node, Number)]
+    return len(numbers) >= _MANY or any(node.value.denominator > 1 for node in numbers)
 
 
 def functional(tree: Expr) -> str:

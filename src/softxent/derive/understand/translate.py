@@ -56,6 +56,7 @@ from softxent.derive.understand import (
     reach,
     special,
     sums,
+    whole,
 )
 from softxent.derive.understand.scope import Scope, describe
 from softxent.derive.understand.sets import size_place
@@ -106,7 +107,7 @@ class Translator(Scope):
         self, name: str, indices: tuple[Expr, ...], span: Span, bold: bool = False
     ) -> Value:
         """Return an element of a quantity, or the vector or matrix of those left open."""
-        name = self.renamed.get(name, name)
+        name = self._before(self.renamed.get(name, name), indices)
         indices = tuple(i for i in indices if not self._dropped(i))
         for at, sub in enumerate(indices):
             if labels.is_label(self, sub):
@@ -126,12 +127,21 @@ class Translator(Scope):
         row = self.book.rows and len(left) == 1
         return Value(left, lambda indices: Element(core, fixed + indices), row)
 
+    def _before(self, name: str, indices: tuple[Expr, ...]) -> str:
+        """Return the name that it has in the layer before, where its index tells so."""
+        other, letters = self.before.get(name, (name, frozenset()))
+        index = bare(indices[0]) if len(indices) == 1 else None
+        return other if isinstance(index, Symbol) and base_name(index) in letters else name
+
     def _dropped(self, sub: Expr) -> bool:
         return isinstance(sub, Symbol) and self.bound.get(base_name(sub), ("", ""))[0] == "·one"
 
     def symbol(self, tree: Symbol) -> Value:
         """Return a letter: a quantity, a size, an index taken as a number, a delta."""
         name = base_name(tree)
+        filled = whole.spread(self, tree) if name in self.book.repeated else None
+        if filled is not None:
+            return filled
         if is_word(tree.name) or tree.name in ("delta", "1", "I", "e") or "mathbb" in tree.accents:
             found = special.symbol(self, tree)
             if found is not None:
@@ -172,7 +182,7 @@ class Translator(Scope):
 
     def _sum(self, tree: Sum) -> Value:
         if any(isinstance(bare_term(term), Ellipsis) for term in tree.terms):
-            return self.value(ellipsis.sum_of(tree))
+            return self.value(ellipsis.sum_of(tree, self.book.letters.counters))
         terms = reach.reach(self, tree.terms)
         values = [self.value(term) for term in terms]
         mixed = {value.rank for value in values} >= {0, 2}
@@ -186,7 +196,7 @@ class Translator(Scope):
 
     def _product(self, tree: Product) -> Value:
         if any(isinstance(factor, Ellipsis) for factor in tree.factors):
-            return self.value(ellipsis.product_of(tree))
+            return self.value(ellipsis.product_of(tree, self.book.letters.counters))
         calls.no_operation(self, tree)
         parts = sums.sized(self, tuple(calls.factors(self, tree.factors)))
         values = [self.value(factor) for factor in parts]
@@ -283,6 +293,11 @@ class Translator(Scope):
         return calls.at_indices(self, self.value(tree.of), tree.subs)
 
     def _transpose(self, tree: Transpose) -> Value:
+        product = calls.product_of(self, tree.of) if isinstance(tree.of, Applied) else None
+        if product is not None:  # \delta (a)^T: the transpose is of the bracket only
+            head, group = product.factors
+            turned = Transpose(group, span=(group.span[0], tree.span[1]))
+            return self.value(Product((head, turned), span=tree.span))
         return transpose(self.value(tree.of))
 
     def _opaque(self, tree: Opaque) -> Value:

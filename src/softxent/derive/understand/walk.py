@@ -16,6 +16,7 @@ from softxent.derive.understand.constants import (
     is_result,
     is_value,
     put_base,
+    without_ranges,
     without_sizes,
 )
 from softxent.derive.understand.letters import bare, base_name
@@ -30,6 +31,7 @@ from softxent.derive.understand.outline import (
 from softxent.derive.understand.pieces import (
     Paragraph,
     behind,
+    is_other,
     offset_of,
     only,
     running_letter,
@@ -61,6 +63,8 @@ class _Walk:
         self.section = 0
         self.said: set[int] = set()
         self.opening = False
+        self.case_at = 0
+        """Where the case that is open was opened."""
         self.display: Statement | None = None
         self.last_inline: tuple[Formula, tuple[Row, ...], int] | None = None
         self.paragraph = Paragraph()
@@ -102,13 +106,16 @@ class _Walk:
         if piece.kind == "heading":
             self.cases.close()
             self.display = None
-        if piece.kind != "text" or cues.begins_anew(piece.text):
+        inside = not new and isinstance(previous, Formula) and not previous.display
+        if piece.kind != "text" or cues.begins_anew(piece.text, not inside):
             self.section += 1
             self.opening = True
         at = len(self.paragraph.text)
         self.paragraph.add(piece.text, piece.start)
         closing = cues.closes(piece.text)
         if closing == "strong" or (closing == "weak" and self.cases.both()):
+            for condition in self.cases.last() if closing == "weak" else ():
+                self._holds(condition, self.case_at)  # "so" may go on with the case as well
             self.cases.close()
         self._spoken(at)
         if piece.kind == "heading":
@@ -118,7 +125,11 @@ class _Walk:
         """Open the case that is said in words in what was added to the paragraph."""
         for condition, before, after in spoken(self.paragraph.text, start):
             if cues.opens_case(before, after, False, False):
-                self.cases.open(condition)
+                self._open(condition, self.paragraph.offset(start))
+
+    def _open(self, condition: Condition, offset: int) -> None:
+        self.cases.open(condition)
+        self.case_at = offset
 
     def _flush(self) -> None:
         """End a paragraph: find what its sentences assume."""
@@ -183,7 +194,7 @@ class _Walk:
             self.outline.asides.extend(relations)
             boxed = any(row.boxed for row in rows)
             if cues.opens_case(before, after, boxed, first):
-                self.cases.open(condition)
+                self._open(condition, formula.start)
                 self.last_inline = None
                 return
             if re.search(r"\b(where|with|for|when)\s*$", before, re.I):
@@ -217,6 +228,10 @@ class _Walk:
     def _mentioned(self, condition: Condition, offset: int) -> None:
         """Note a condition in a sentence that opens no case: a step may need it all the same."""
         self.cases.mention(condition)
+        self._holds(condition, offset)
+
+    def _holds(self, condition: Condition, offset: int) -> None:
+        """Declare a condition that a step may need."""
         sign = {"eq": "=", "neq": "≠"}.get(condition.relation)
         both = (condition.left, condition.right)
         names = [base_name(one) for one in both if isinstance(one, Symbol)]
@@ -288,7 +303,7 @@ class _Walk:
         self.cases.settle()
         if len(relations) == 1 and (condition := self.cases.condition(relations[0])) is not None:
             self.outline.asides.extend(relations)
-            self.cases.open(condition)
+            self._open(condition, formula.start)
             self._flush()
             return
         if len(relations) == 1 and self._given(formula, relations[0], before):
@@ -302,6 +317,7 @@ class _Walk:
     def _statement(self, display: bool, cue: str, reason: bool) -> Statement:
         statement = Statement(len(self.outline.statements), display, self.section, cue, reason)
         statement.opens, self.opening = self.opening, False
+        statement.alternative = cues.alternative(cue)
         self.outline.statements.append(statement)
         return statement
 
@@ -319,7 +335,8 @@ class _Walk:
             if conditions and row is rows[0] and len(rows) > 1:
                 fixed = conditions
             for relation in row.relations:
-                if is_range(relation) or is_values(relation) or is_dimension(relation, formula.tex):
+                aside = is_range(relation) or is_values(relation)
+                if aside or is_dimension(relation, formula.tex, cue):
                     self.outline.asides.append(relation)
                     continue
                 if self.cases.condition(relation) is not None and len(row.relations) > 1:
@@ -328,6 +345,8 @@ class _Walk:
                 current = self._relation(
                     formula, row, relation, current, cue, reason, (*fixed, *conditions)
                 )
+                if current is not None and is_other(row, relation):
+                    current.alternative = True
             for remark in row.remarks:
                 if current is not None and for_few(remark):
                     current.doubt = FOR_VALUES
@@ -348,8 +367,10 @@ class _Walk:
         for kind, _ in cues.assumptions(text):
             if names or cues.about_targets(text):
                 self._fact(kind, names, offset, True)
+        claims = without_ranges(formulas)
         for relation in formulas:
-            if self.cases.condition(relation) is not None or not states(relation):
+            said = states(relation) and any(relation is one for one in claims)
+            if self.cases.condition(relation) is not None or not said:
                 self.outline.asides.append(relation)
             elif not self._given(
                 formula, relation, words_of(formula.tex[span[0] : relation.span[0]])
