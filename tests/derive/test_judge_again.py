@@ -89,6 +89,10 @@ CONDITIONS = [
      r"$$\frac{\partial \ell}{\partial m} = 2 \sum_i (x_i - m) = 0$$", "DEFINITION TRUE OPAQUE"),
     (r"$$\ell(m) = -\sum_i (x_i - m)^2$$ $$\frac{\partial \ell}{\partial m} = \sum_i (x_i - m) = 0"
      r"$$", "DEFINITION FALSE OPAQUE"),
+    # the rows behind it solve it, until the text speaks again
+    (r"$$\ell(m) = -\sum_{i=1}^N (x_i - m)^2$$ $$\begin{aligned} \frac{\partial \ell}{\partial m} "
+     r"&= 0 \\ \implies \sum_i x_i &= N m \end{aligned}$$ Now we know that "
+     r"$$\ell(m) = -\sum_{i=1}^N (x_i + m)^2$$", "DEFINITION OPAQUE OPAQUE FALSE"),
     (LOSS + r"$$\sum_k (y_k - t_k) = 0$$", "DEFINITION DEFINITION TRUE-IF"),
     (SOFTMAX + r"$$\sum_k y_k = 0$$", "DEFINITION FALSE"),
 ]  # fmt: skip

@@ -53,7 +53,7 @@ class Conditions:
         elif claim.given.quantities and self._set(statement, at, trees, claim):
             text = "Read as a condition that is set, not as a claim: it holds for some values only."
             outcome = _condition(text)
-        elif isinstance(bare(trees[1]), Number) and self._follows(statement, claim):
+        elif self._follows(statement, trees, claim):
             outcome = _condition("Read as following from the condition before it.")
         if outcome is not None:
             self.found.add(statement.number)
@@ -88,12 +88,16 @@ class Conditions:
                 return False
         return True
 
-    def _follows(self, statement: Statement, claim: Claim) -> bool:
+    def _follows(self, statement: Statement, trees: Trees, claim: Claim) -> bool:
         """Whether the statement before is a condition, with no words of its own between them."""
-        number = statement.number - 1
+        number, worded = statement.number - 1, bool(_WORD.search(statement.cue))
+        if number in self.found and not worded:
+            return True  # the next row of a display that solves it
+        if not isinstance(bare(trees[1]), Number):
+            return False
         if number in self.found:
             return not any(isinstance(one, Defined) for one in claim.given.quantities.values())
-        if number < 0 or _WORD.search(statement.cue):
+        if number < 0 or worded:
             return False
         return self.reading.outline.statements[number].doubt == "it sets a condition"
 
