@@ -312,24 +312,25 @@ def test_a_worker_killed_in_the_middle(client, monkeypatch, tmp_path, delay):
     one = model(alpha=1e-3).fit(x, y)
     assert one.n_iter_[0] > 15
     workers = client.run(os.getpid)
-    address, victim = min(workers.items())
     steps, killed, alone = [], [], []
     ask = partitions.Partitions.loss_and_gradient
 
-    def kill():
-        os.kill(victim, signal.SIGKILL)
+    def kill(address):
+        os.kill(workers[address], signal.SIGKILL)
         killed.append(len(steps))
 
     def step(parts, layer):
         steps.append(time.monotonic())
         if len(steps) == 10:
-            assert all(len(keys) > 0 for keys in client.has_what().values())  # rows to lose
+            has = client.has_what()
+            address = max(has, key=lambda one: len(has[one]))  # the one with the most to lose
             who_has = client.who_has()
             alone.extend(p.key for p in parts.parts if tuple(who_has.get(p.key, ())) == (address,))
+            assert has[address]
             if delay is None:
-                kill()
+                kill(address)
             else:
-                threading.Timer(delay, kill).start()
+                threading.Timer(delay, kill, [address]).start()
         return ask(parts, layer)
 
     monkeypatch.setattr(partitions.Partitions, "loss_and_gradient", step)
