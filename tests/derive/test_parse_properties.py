@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from softxent import formula
@@ -131,6 +131,7 @@ def _formulas(draw: st.DrawFn, depth: int = 3) -> str:
 
 @given(_formulas())
 @settings(max_examples=1000, deadline=2000)
+@example(r"{a \nabla_z 2} \frac{\partial}{\partial z_i} a")
 def test_formulas(tex: str) -> None:
     check(tex)
 

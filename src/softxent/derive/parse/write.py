@@ -142,6 +142,10 @@ def _open_ended(expr: Expr) -> bool:
     match expr:
         case Big() | Derivative(operator=True) | Gradient(of=Product()):
             return True
+        case Gradient(of=Number() | Transpose() | Quotient()):
+            return True
+        case Gradient(of=Symbol(accents=accents)):
+            return "mathbf" in accents
         case Product(factors):
             return _open_ended(factors[-1])
         case Negative(of) | Gradient(of=(Big() | Derivative()) as of):
