@@ -1,8 +1,14 @@
 """What every test room shares: the implementations to run a test on."""
 
+import os
+
 import pytest
+from hypothesis import settings
 
 from softxent.kernels import registry
+
+if os.environ.get("SOFTXENT_SAME_EXAMPLES"):
+    settings.load_profile("ci")  # Hypothesis' own; elsewhere examples are new in every run
 
 
 @pytest.fixture(params=registry.MODULES)
